@@ -1,0 +1,22 @@
+"""The nouns of a shop (item, user, event), their times and their identity."""
+
+from aisle.schema.identity import CONTENT_FIELDS, content_digest, content_text, derive_event_id
+from aisle.schema.records import KNOWN_EVENT_TYPES, Event, EventType, Id, Item, User
+from aisle.schema.time import DAY_MS, format_timestamp, has_zone, parse_timestamp_ms
+
+__all__ = [
+    "CONTENT_FIELDS",
+    "DAY_MS",
+    "KNOWN_EVENT_TYPES",
+    "Event",
+    "EventType",
+    "Id",
+    "Item",
+    "User",
+    "content_digest",
+    "content_text",
+    "derive_event_id",
+    "format_timestamp",
+    "has_zone",
+    "parse_timestamp_ms",
+]

@@ -1,0 +1,1 @@
+"""A workspace's memory: events, catalogue, users, id maps, the bundle registry."""

@@ -1,0 +1,201 @@
+"""What a store promises: events, catalogue, users, served answers and the bundle registry, each change durable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import polars as pl
+
+from aisle.schema import Event, Item, User
+
+Entity = Literal["item", "user"]
+
+#: A batch of checked events, one row per item of an event (``item_index`` counts the items of a list event).
+EVENT_FRAME = pl.Schema(
+    {
+        "event_id": pl.String,
+        "item_index": pl.Int32,
+        "type": pl.String,
+        "user_id": pl.String,
+        "session_id": pl.String,
+        "item_id": pl.String,
+        "timestamp_ms": pl.Int64,
+        "value": pl.Float64,
+        "quantity": pl.Float64,
+        "price": pl.Float64,
+        "order_id": pl.String,
+        "request_id": pl.String,
+        "position": pl.Int32,
+        "placement": pl.String,
+        "context": pl.String,  # JSON
+    }
+)
+
+#: What training reads: ids as rows of the id maps (0: none), ordered by arrival.
+TRAINING_FRAME = pl.Schema(
+    {
+        "seq": pl.Int64,
+        "type": pl.String,
+        "user_row": pl.Int32,
+        "session_id": pl.String,
+        "item_row": pl.Int32,
+        "time_ms": pl.Int64,
+        "value": pl.Float64,
+        "quantity": pl.Float64,
+        "price": pl.Float64,
+        "order_id": pl.String,
+    }
+)
+
+#: The catalogue as it stood at one time; ``category`` is a list, ``attributes`` is JSON.
+CATALOGUE_FRAME = pl.Schema(
+    {
+        "item_row": pl.Int32,
+        "item_id": pl.String,
+        "parent_id": pl.String,
+        "title": pl.String,
+        "description": pl.String,
+        "category": pl.List(pl.String),
+        "brand": pl.String,
+        "price": pl.Float64,
+        "currency": pl.String,
+        "available": pl.Boolean,
+        "image_url": pl.String,
+        "created_ms": pl.Int64,
+        "valid_from_ms": pl.Int64,
+        "attributes": pl.String,
+    }
+)
+
+
+@dataclass(frozen=True)
+class WriteResult:
+    """How many events a write added, and how many were there before."""
+
+    accepted: int
+    duplicates: int
+    #: Per event of the input, in order: True where it was there before (only for :meth:`Store.add_events`).
+    is_duplicate: Sequence[bool] = ()
+
+
+@dataclass(frozen=True)
+class HistoryRows:
+    """The last events of a visitor, oldest first, as equally long columns."""
+
+    types: list[str] = field(default_factory=list)
+    item_ids: list[str] = field(default_factory=list)
+    times_ms: list[int] = field(default_factory=list)
+    quantities: list[float | None] = field(default_factory=list)
+    order_ids: list[str | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event as the store gives it back (list events folded into one)."""
+
+    event_id: str
+    event: Event
+    received_ms: int
+
+
+@dataclass(frozen=True)
+class CatalogueChanges:
+    """What changed in the catalogue after a change number."""
+
+    change: int
+    items: list[Item]
+    deleted: list[str]
+
+
+@dataclass(frozen=True)
+class BundleRecord:
+    """One bundle in the registry."""
+
+    version: str
+    path: str
+    manifest_sha256: str
+    created_ms: int
+    is_active: bool
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ServedRecord:
+    """One answer that was given: who asked, where, by which model, and the items in their order."""
+
+    request_id: str
+    time_ms: int
+    placement: str
+    user_id: str | None
+    session_id: str | None
+    model_version: str
+    policy: str
+    items: list[dict[str, Any]]  # item_id, position (from 0), score, source, propensity
+
+
+@dataclass(frozen=True)
+class ImportMark:
+    """How far an import has come; saved in the same transaction as the rows it speaks of."""
+
+    import_key: str
+    kind: str
+    source: str
+    rows_done: int  # rows of the file read so far
+    byte_offset: int  # where the next record starts, in the uncompressed stream; -1 where rows are counted instead
+    state: dict[str, Any]  # counters by reason, and whatever the reader needs to go on
+    finished: bool
+
+
+class Store(Protocol):
+    """A workspace's memory. Every method that changes something returns only when the change is durable.
+
+    All times are milliseconds of the workspace's clock, which stands at the last imported event and runs on from there.
+    """
+
+    # clock
+    def now_ms(self) -> int: ...
+    def anchor_clock(self, last_event_ms: int) -> None: ...
+
+    # events
+    def add_events(self, events: Sequence[Event], event_ids: Sequence[str]) -> WriteResult: ...
+    def write_events(self, frame: pl.DataFrame, mark: ImportMark | None = None) -> WriteResult: ...
+    def history(self, user_id: str | None, session_id: str | None, limit: int) -> HistoryRows: ...
+    def user_events(self, user_id: str, limit: int) -> list[StoredEvent]: ...
+    def scan_events(self, *, before_ms: int | None = None, batch_rows: int = 100_000) -> Iterator[pl.DataFrame]: ...
+    def num_events(self) -> int: ...
+    def popular_items(self, *, since_ms: int, limit: int) -> list[tuple[str, float]]: ...
+
+    # ids
+    def ids(self, entity: Entity) -> list[str | None]: ...
+
+    # catalogue
+    def put_items(self, items: Sequence[Item], mark: ImportMark | None = None) -> int: ...
+    def get_item(self, item_id: str) -> Item | None: ...
+    def delete_item(self, item_id: str) -> bool: ...
+    def catalogue_changes(self, after: int) -> CatalogueChanges: ...
+    def catalogue_as_of(self, time_ms: int | None) -> pl.DataFrame: ...
+
+    # users
+    def put_users(self, users: Sequence[User], mark: ImportMark | None = None) -> int: ...
+    def get_user(self, user_id: str) -> User | None: ...
+    def delete_user(self, user_id: str) -> int: ...
+
+    # imports
+    def import_mark(self, import_key: str) -> ImportMark | None: ...
+    def save_import_mark(self, mark: ImportMark) -> None: ...
+
+    # bundles
+    def register_bundle(self, record: BundleRecord) -> None: ...
+    def bundles(self) -> list[BundleRecord]: ...
+    def activate_bundle(self, version: str) -> None: ...
+    def rollback_bundle(self) -> str: ...
+    def delete_bundle(self, version: str) -> None: ...
+    def active_bundle(self) -> BundleRecord | None: ...
+
+    # served answers
+    def log_served(self, records: Sequence[ServedRecord]) -> None: ...
+    def report(self, since_ms: int, until_ms: int) -> dict[str, dict[str, float]]: ...
+
+    def close(self) -> None: ...
