@@ -154,7 +154,9 @@ def _fetch(data_set: DataSet, progress: Progress) -> Path:
             f"{cache_directory()}, and {data_set.url} cannot be reached ({reason}); connect to a network, or put the "
             f"table at {path}"
         ) from error
+    progress(f"read {data_set.name}", 0, data_set.num_rows)
     table = data_set.read_download(content)
+    progress(f"read {data_set.name}", table.height, data_set.num_rows)
     if table.height != data_set.num_rows:
         raise DataError(
             f"data set {data_set.name!r}: expected {data_set.num_rows} lines, received {table.height}; "
