@@ -1,0 +1,38 @@
+"""The runtime kinds of candidate generators: plain data, no torch; ``retrieval`` and ``models`` fit into them."""
+
+from aisle.errors import BundleError
+from aisle.pipeline.generators.content import ContentGenerator, TextEncoder
+from aisle.pipeline.generators.contract import Candidates, Generator, top_candidates
+from aisle.pipeline.generators.neighbours import NeighbourGenerator, NeighbourLists
+from aisle.pipeline.generators.popularity import PopularityList
+from aisle.pipeline.generators.repeats import RepeatGenerator
+
+KINDS: dict[str, type[Generator]] = {
+    kind.kind: kind for kind in (ContentGenerator, NeighbourGenerator, PopularityList, RepeatGenerator)
+}
+
+
+def generator_kind(kind: str) -> type[Generator]:
+    """The class of a kind named in a bundle.
+
+    Raises:
+        BundleError: this version of Aisle does not know the kind.
+    """
+    if kind not in KINDS:
+        raise BundleError(f"expected a generator kind of {', '.join(sorted(KINDS))}, received {kind!r}; upgrade Aisle")
+    return KINDS[kind]
+
+
+__all__ = [
+    "KINDS",
+    "Candidates",
+    "ContentGenerator",
+    "Generator",
+    "NeighbourGenerator",
+    "NeighbourLists",
+    "PopularityList",
+    "RepeatGenerator",
+    "TextEncoder",
+    "generator_kind",
+    "top_candidates",
+]

@@ -1,0 +1,65 @@
+"""The contract of a candidate generator: plain data that answers a query with items and scores, without torch.
+
+Legend of shapes: k candidates of one source, V item rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aisle.bundle import Bundle, BundleWriter
+from aisle.pipeline.query import Query
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """A source's candidates, best first.
+
+    ``scores_V``, where a generator has it at no further cost, also scores the items that other sources bring.
+    """
+
+    rows_k: NDArray[np.int32]
+    scores_k: NDArray[np.float32]
+    scores_V: NDArray[np.float32] | None = None
+
+
+class Generator(Protocol):
+    """One source of candidates. A score of 0 means that the source has nothing to say of an item."""
+
+    kind: str
+    name: str
+
+    def candidates(self, query: Query, k: int, eligible_V: NDArray[np.bool_]) -> Candidates:
+        """At most ``k`` eligible items with positive scores; equal scores in the order of rows."""
+        ...
+
+    def reason(self, query: Query, row: int) -> tuple[str, int | None]:
+        """Why this source proposes ``row``: a sentence with ``{item}`` for the row that is given beside it, if any."""
+        ...
+
+    def save(self, writer: BundleWriter) -> dict[str, Any]:
+        """Write the arrays, and return the plain parameters that :meth:`load` wants back."""
+        ...
+
+    @classmethod
+    def load(cls, name: str, bundle: Bundle, parameters: Mapping[str, Any]) -> Self:
+        """Read what :meth:`save` wrote."""
+        ...
+
+
+def top_candidates(scores_V: NDArray[np.float32], k: int, eligible_V: NDArray[np.bool_]) -> Candidates:
+    """The best ``k`` eligible items with positive scores of a dense vector."""
+    rows = np.flatnonzero((scores_V > 0) & eligible_V)
+    if len(rows) > k:
+        # A threshold first, so that items of equal score at the border are taken in the order of rows.
+        threshold = np.partition(scores_V[rows], len(rows) - k)[len(rows) - k]
+        above = rows[scores_V[rows] > threshold]
+        equal = rows[scores_V[rows] == threshold][: k - len(above)]
+        rows = np.sort(np.concatenate([above, equal]))
+    rows = rows[np.argsort(-scores_V[rows], kind="stable")].astype(np.int32)
+    return Candidates(rows, scores_V[rows], scores_V)

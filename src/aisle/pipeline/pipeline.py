@@ -1,0 +1,299 @@
+"""The pipeline of one bundle: retrieve, filter, rank, rerank, over item rows.
+
+Training asks it for candidates, evaluation scores it, the server and the shell answer with it: one piece of code.
+
+Legend of shapes: V item rows, K merged candidates, S sources, n answered items.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aisle.bundle import Bundle, BundleWriter
+from aisle.errors import BundleError, ConfigError
+from aisle.pipeline.blend import Blend, Merged, merge
+from aisle.pipeline.generators import Candidates, Generator, PopularityList, generator_kind
+from aisle.pipeline.query import Query
+from aisle.pipeline.request import RepeatPolicy
+
+logger = logging.getLogger(__name__)
+
+PIPELINE_FILE = "pipeline.json"
+ITEM_IDS_FILE = "ids/items.arrow"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where recommendations stand, and how they come about.
+
+    Attributes:
+        name: As requests name it.
+        asks_with: ``history``: the visitor's own events; ``items``: the items given with the request.
+        sources: Names of its generators.
+        blends: Fitted weights by repeat policy.
+        fill: The popularity list that completes an answer that has too few items; ``None``: it stays short.
+    """
+
+    name: str
+    asks_with: Literal["history", "items"]
+    sources: tuple[str, ...]
+    blends: Mapping[RepeatPolicy, Blend]
+    fill: str | None = None
+
+
+@dataclass
+class Ranked:
+    """The pipeline's answer in rows, best first, and what is needed to explain it."""
+
+    rows_n: NDArray[np.int32]
+    scores_n: NDArray[np.float32]
+    merged: Merged
+    shares_KS: NDArray[np.float32]
+    sources: tuple[str, ...]
+    degraded: list[str] = field(default_factory=list)
+    stage_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Pipeline:
+    """Generators and placements over one item id map.
+
+    Args:
+        item_ids: Item id by row; "" for the two reserved rows.
+        generators: By name.
+        placements: By name.
+        signals: How strongly each event type speaks for an item in a profile (a purchase: 1).
+        target: The event type that the shop wants.
+        candidates_per_source: How many items each source may bring.
+    """
+
+    def __init__(
+        self,
+        *,
+        item_ids: list[str],
+        generators: Mapping[str, Generator],
+        placements: Mapping[str, Placement],
+        signals: Mapping[str, float],
+        target: str,
+        candidates_per_source: int,
+        fitted_until_ms: int,
+    ) -> None:
+        self.item_ids = item_ids
+        self.generators = generators
+        self.placements = placements
+        self.signals = signals
+        self.target = target
+        self.candidates_per_source = candidates_per_source
+        self.fitted_until_ms = fitted_until_ms
+
+    def placement(self, name: str) -> Placement:
+        """One placement by name.
+
+        Raises:
+            ConfigError: the pipeline has no such placement.
+        """
+        if name not in self.placements:
+            raise ConfigError(f"placement: expected one of {', '.join(self.placements)}, received {name!r}")
+        return self.placements[name]
+
+    def retrieve(
+        self,
+        placement: Placement,
+        query: Query,
+        eligible_V: NDArray[np.bool_],
+        *,
+        budget_ms: float | None = None,
+        degraded: list[str] | None = None,
+    ) -> Merged:
+        """Ask the placement's sources, and merge what they bring.
+
+        A source that fails, or would start when the budget is spent, is left out and named in ``degraded``.
+        """
+        started = time.perf_counter()
+        found = []
+        for name in placement.sources:
+            candidates = _NOTHING
+            if budget_ms is not None and (time.perf_counter() - started) * 1000 > budget_ms:
+                _degrade(degraded, f"retrieve: {name} left out, past the budget of {budget_ms:g} ms")
+            else:
+                try:
+                    candidates = self.generators[name].candidates(query, self.candidates_per_source, eligible_V)
+                except Exception:  # one source must not take the answer down
+                    if degraded is None:
+                        raise
+                    logger.exception("source %s failed", name)
+                    _degrade(degraded, f"retrieve: {name} failed and was left out")
+            found.append(candidates)
+        return merge(found, query.num_rows)
+
+    def recommend(
+        self,
+        placement_name: str,
+        query: Query,
+        *,
+        repeat: RepeatPolicy,
+        limit: int,
+        eligible_V: NDArray[np.bool_],
+        family_V: NDArray[np.int64] | None = None,
+        budget_ms: float | None = None,
+        tolerant: bool = False,
+    ) -> Ranked:
+        """The best items for a query.
+
+        Args:
+            placement_name: Which placement asks.
+            query: The profile; ``num_rows`` may exceed the bundle's items where the catalogue has newer ones.
+            repeat: Chooses the blend; what was bought must already be left out of ``eligible_V``.
+            limit: At most so many items.
+            eligible_V: Which items may be answered (the filter stage, so that a narrow filter still finds enough).
+            family_V: Variants of one product share a number; only the best of each is answered.
+            budget_ms: Time for the sources.
+            tolerant: Leave failing sources out (serving) instead of raising (evaluation).
+        """
+        placement = self.placement(placement_name)
+        degraded: list[str] = []
+        clock = _Clock()
+        merged = self.retrieve(
+            placement, query, eligible_V, budget_ms=budget_ms, degraded=degraded if tolerant else None
+        )
+        clock.lap("retrieve")
+        shares_KS = placement.blends[repeat].shares_KS(merged, placement.sources)
+        scores_K = shares_KS.sum(axis=1)
+        order = np.argsort(-scores_K, kind="stable")
+        order = order[scores_K[order] > 0]
+        clock.lap("rank")
+        rows = merged.rows_K[order]
+        rows, kept = _one_of_a_family(rows, family_V, limit)
+        scores = scores_K[order][kept]
+        rows, scores = self._fill(placement, query, rows, scores, limit, eligible_V, family_V)
+        clock.lap("rerank")
+        return Ranked(rows, scores, merged, shares_KS, placement.sources, degraded, clock.laps)
+
+    def _fill(
+        self,
+        placement: Placement,
+        query: Query,
+        rows: NDArray[np.int32],
+        scores: NDArray[np.float32],
+        limit: int,
+        eligible_V: NDArray[np.bool_],
+        family_V: NDArray[np.int64] | None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        if placement.fill is None or len(rows) >= limit:
+            return rows, scores
+        free = eligible_V.copy()
+        free[rows] = False
+        more = self.generators[placement.fill].candidates(query, 2 * limit, free).rows_k
+        together, _ = _one_of_a_family(np.concatenate([rows, more]), family_V, limit)
+        return together, np.pad(scores, (0, len(together) - len(scores)))
+
+    def save(self, writer: BundleWriter) -> None:
+        """Write everything that :meth:`load` reads."""
+        import polars as pl
+
+        writer.write_frame(ITEM_IDS_FILE, pl.DataFrame({"item_id": self.item_ids}, schema={"item_id": pl.String}))
+        generators = [
+            {"name": name, "kind": generator.kind, "parameters": generator.save(writer)}
+            for name, generator in self.generators.items()
+        ]
+        placements = [
+            {
+                "name": placement.name,
+                "asks_with": placement.asks_with,
+                "sources": list(placement.sources),
+                "blends": {policy: dict(blend.weights) for policy, blend in placement.blends.items()},
+                "fill": placement.fill,
+            }
+            for placement in self.placements.values()
+        ]
+        document = {
+            "generators": generators,
+            "placements": placements,
+            "signals": dict(self.signals),
+            "target": self.target,
+            "candidates_per_source": self.candidates_per_source,
+            "fitted_until_ms": self.fitted_until_ms,
+        }
+        writer.write_json(PIPELINE_FILE, document)
+
+    @classmethod
+    def load(cls, bundle: Bundle) -> Pipeline:
+        """Read a pipeline from a verified bundle.
+
+        Raises:
+            BundleError: a part is missing or of an unknown kind.
+        """
+        document: dict[str, Any] = bundle.read_json(PIPELINE_FILE)
+        try:
+            generators = {
+                entry["name"]: generator_kind(entry["kind"]).load(entry["name"], bundle, entry["parameters"])
+                for entry in document["generators"]
+            }
+            placements = {
+                entry["name"]: Placement(
+                    entry["name"],
+                    entry["asks_with"],
+                    tuple(entry["sources"]),
+                    {policy: Blend(weights) for policy, weights in entry["blends"].items()},
+                    entry["fill"],
+                )
+                for entry in document["placements"]
+            }
+            return cls(
+                item_ids=bundle.read_frame(ITEM_IDS_FILE)["item_id"].to_list(),
+                generators=generators,
+                placements=placements,
+                signals=document["signals"],
+                target=document["target"],
+                candidates_per_source=document["candidates_per_source"],
+                fitted_until_ms=document["fitted_until_ms"],
+            )
+        except KeyError as error:
+            raise BundleError(f"{PIPELINE_FILE}: expected the key {error}; train again with this version") from error
+
+    def popularity(self, name: str) -> PopularityList:
+        """One popularity list by name."""
+        generator = self.generators[name]
+        assert isinstance(generator, PopularityList)
+        return generator
+
+
+_NOTHING = Candidates(np.zeros(0, np.int32), np.zeros(0, np.float32))
+
+
+class _Clock:
+    """Milliseconds of each named stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = (now - self._last) * 1000
+        self._last = now
+
+
+def _degrade(degraded: list[str] | None, message: str) -> None:
+    if degraded is not None:
+        degraded.append(message)
+
+
+def _one_of_a_family(
+    rows: NDArray[np.int32], family_V: NDArray[np.int64] | None, limit: int
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The first ``limit`` rows with no two of one family, and their positions."""
+    if family_V is None:
+        kept = np.arange(min(limit, len(rows)))
+        return rows[kept], kept
+    families = family_V[rows]
+    families = np.where(families < 0, -2 - np.arange(len(rows)), families)  # unknown: a family of its own
+    _, first = np.unique(families, return_index=True)
+    kept = np.sort(first)[:limit]
+    return rows[kept], kept

@@ -1,0 +1,272 @@
+"""Answers requests over a live store: the same code for the shell and for every server worker."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aisle.bundle import Bundle
+from aisle.errors import ConfigError
+from aisle.pipeline.catalogue import Catalogue
+from aisle.pipeline.generators import ContentGenerator
+from aisle.pipeline.pipeline import Pipeline, Ranked
+from aisle.pipeline.query import Query
+from aisle.pipeline.request import (
+    PLACEMENTS,
+    Answer,
+    Recommended,
+    RecommendationRequest,
+    RepeatPolicy,
+    SourceShare,
+)
+from aisle.pipeline.text import item_tokens
+from aisle.schema import DAY_MS
+from aisle.store.contract import HistoryRows, Store
+
+logger = logging.getLogger(__name__)
+
+NO_BUNDLE = "none"
+#: Without a bundle, `trending` counts this many days and everything else the longer window.
+STORE_TRENDING_DAYS = 7
+STORE_POPULAR_DAYS = 28
+ITEM_PLACEMENTS = ("similar-items", "bought-together")
+
+
+class RecommenderSettings(Protocol):
+    """What the recommender wants to know of a workspace."""
+
+    def repeat_policy(self, placement: str) -> RepeatPolicy:
+        """The placement's repeat policy where a request names none."""
+        ...
+
+    @property
+    def retrieve_budget_ms(self) -> float:
+        """Time for the sources of one request."""
+        ...
+
+    @property
+    def history_limit(self) -> int:
+        """How many of a visitor's last events are read."""
+        ...
+
+
+class Recommender:
+    """The active bundle's pipeline over the store's live state.
+
+    Args:
+        store: Where history, catalogue and the registry are read, on each request.
+        settings: Policies and budgets.
+    """
+
+    def __init__(self, store: Store, settings: RecommenderSettings) -> None:
+        self._store = store
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._pipeline: Pipeline | None = None
+        self._catalogue = Catalogue([])
+        self._version = NO_BUNDLE
+
+    @property
+    def model_version(self) -> str:
+        """Version of the bundle that answers; ``none`` without one."""
+        return self._version
+
+    def refresh(self) -> None:
+        """Follow the registry's active bundle and the catalogue's changes; cheap when nothing changed.
+
+        Raises:
+            BundleError: the newly active bundle cannot be used; the one before goes on answering.
+        """
+        with self._lock:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        active = self._store.active_bundle()
+        version = active.version if active is not None else NO_BUNDLE
+        if version != self._version:
+            self._activate(Path(active.path) if active is not None else None, version)
+        changes = self._store.catalogue_changes(self._catalogue.change)
+        if changes.items or changes.deleted:
+            self._catalogue.apply(changes)
+            self._encode_new_items()
+
+    def _activate(self, path: Path | None, version: str) -> None:
+        # The registry verified every hash when the bundle was activated; each worker need not do it again.
+        pipeline = Pipeline.load(Bundle.open(path, verify=False)) if path is not None else None
+        self._catalogue = Catalogue(pipeline.item_ids if pipeline is not None else [])
+        self._pipeline, self._version = pipeline, version
+
+    def _encode_new_items(self) -> None:
+        if self._pipeline is None:
+            return
+        tokens = [
+            item_tokens(item.title, item.category, item.brand) if item is not None else []
+            for item in self._catalogue.new_items()
+        ]
+        for generator in self._pipeline.generators.values():
+            if isinstance(generator, ContentGenerator):
+                generator.set_new_items(tokens)
+
+    def recommend(self, request: RecommendationRequest) -> Answer:
+        """Answer one request.
+
+        Raises:
+            ConfigError: the placement is unknown, or needs ``items`` and received none.
+        """
+        self._check(request)
+        started = time.perf_counter()
+        history = self._store.history(request.user_id, request.session_id, self._settings.history_limit)
+        now_ms = self._store.now_ms()
+        read_ms = (time.perf_counter() - started) * 1000
+        with self._lock:
+            degraded = self._refresh_or_degrade()
+            if self._pipeline is None:
+                answer = self._from_store(request, history, now_ms)
+            else:
+                answer = self._from_pipeline(self._pipeline, request, history, now_ms)
+        answer.degraded.extend(degraded)
+        answer.stage_ms["read"] = read_ms
+        return answer
+
+    def _check(self, request: RecommendationRequest) -> None:
+        if request.placement not in PLACEMENTS:
+            raise ConfigError(f"placement: expected one of {', '.join(PLACEMENTS)}, received {request.placement!r}")
+        if request.placement in ITEM_PLACEMENTS and not request.items:
+            raise ConfigError(f"items: {request.placement} expects the items of the page or cart, received none")
+
+    def _refresh_or_degrade(self) -> list[str]:
+        try:
+            self._refresh()
+        except Exception:  # the answer before is better than none
+            logger.exception("cannot follow the active bundle or the catalogue")
+            return [f"refresh: the newly active bundle cannot be used, {self._version} goes on answering"]
+        return []
+
+    def _from_pipeline(
+        self, pipeline: Pipeline, request: RecommendationRequest, history: HistoryRows, now_ms: int
+    ) -> Answer:
+        catalogue = self._catalogue
+        repeat = request.repeat or self._settings.repeat_policy(request.placement)
+        visitor = _visitor_query(pipeline, catalogue, history, now_ms)
+        eligible_V = self._eligible(request, visitor, history, repeat)
+        placement = pipeline.placement(request.placement)
+        query = visitor
+        if placement.asks_with == "items":
+            rows = [row for item_id in request.items if (row := catalogue.row_of.get(item_id)) is not None]
+            query = Query.of_items(np.array(rows, np.int32), now_ms=now_ms, num_rows=catalogue.num_rows)
+        ranked = pipeline.recommend(
+            request.placement,
+            query,
+            repeat=repeat,
+            limit=request.limit,
+            eligible_V=eligible_V,
+            family_V=catalogue.family_V,
+            budget_ms=self._settings.retrieve_budget_ms,
+            tolerant=True,
+        )
+        items = [
+            self._explain(pipeline, placement.fill, query, ranked, number, request.explain)
+            for number in range(len(ranked.rows_n))
+        ]
+        return Answer(items, self._version, ranked.degraded, policy="blend", stage_ms=ranked.stage_ms)
+
+    def _eligible(
+        self, request: RecommendationRequest, visitor: Query, history: HistoryRows, repeat: RepeatPolicy
+    ) -> NDArray[np.bool_]:
+        """The filter stage: the request's conditions, and what this visitor must not see."""
+        catalogue = self._catalogue
+        eligible_V = catalogue.eligible_V(request.filter)
+        hidden = {
+            item_id for kind, item_id in zip(history.types, history.item_ids, strict=True) if kind == "hide"
+        }
+        for item_id in (*request.exclude, *request.items, *hidden):
+            if (row := catalogue.row_of.get(item_id)) is not None:
+                eligible_V[row] = False
+        if repeat == "exclude":
+            eligible_V[visitor.rows_n[visitor.taken_n]] = False
+        return eligible_V
+
+    def _explain(
+        self, pipeline: Pipeline, fill: str | None, query: Query, ranked: Ranked, number: int, explain: bool
+    ) -> Recommended:
+        row = int(ranked.rows_n[number])
+        at = int(np.searchsorted(ranked.merged.rows_K, row))
+        merged = at < len(ranked.merged.rows_K) and ranked.merged.rows_K[at] == row and ranked.scores_n[number] > 0
+        shares_S = ranked.shares_KS[at] if merged else np.zeros(0)
+        source = ranked.sources[int(np.argmax(shares_S))] if merged else str(fill)
+        sentence, because = pipeline.generators[source].reason(query, row)
+        reason = sentence.replace("{item}", self._title(because)) if because is not None else sentence
+        sources = {}
+        if explain and merged:
+            sources = {
+                name: SourceShare(float(score), int(rank), float(share))
+                for name, score, rank, share in zip(
+                    ranked.sources,
+                    ranked.merged.scores_KS[at],
+                    ranked.merged.ranks_KS[at],
+                    shares_S,
+                    strict=True,
+                )
+                if score > 0
+            }
+        return Recommended(
+            self._catalogue.item_ids[row], float(ranked.scores_n[number]), source, reason, sources
+        )
+
+    def _title(self, row: int) -> str:
+        item = self._catalogue.records[row]
+        return (item.title if item is not None else None) or self._catalogue.item_ids[row]
+
+    def _from_store(self, request: RecommendationRequest, history: HistoryRows, now_ms: int) -> Answer:
+        """Popular items straight from the events, until there is a bundle."""
+        catalogue = self._catalogue
+        trending = request.placement == "trending"
+        days = STORE_TRENDING_DAYS if trending else STORE_POPULAR_DAYS
+        empty = Query.of_items(np.zeros(0, np.int32), now_ms=now_ms, num_rows=catalogue.num_rows)
+        eligible_V = self._eligible(request, empty, history, "allow")
+        repeat = request.repeat or self._settings.repeat_policy(request.placement)
+        owned = {
+            item_id
+            for kind, item_id in zip(history.types, history.item_ids, strict=True)
+            if kind == "purchase" and repeat == "exclude"
+        }
+        name = "trending" if trending else "popular"
+        reason = f"{name.capitalize()} in the last {days} days"
+        items: list[Recommended] = []
+        for item_id, score in self._store.popular_items(since_ms=now_ms - days * DAY_MS, limit=5000):
+            row = catalogue.row_of.get(item_id)
+            if row is not None and eligible_V[row] and item_id not in owned:
+                items.append(Recommended(item_id, score, f"store_{name}", reason))
+            if len(items) == request.limit:
+                break
+        degraded = [] if request.placement in ("popular", "trending") else ["rank: no model yet, popular items instead"]
+        return Answer(items, NO_BUNDLE, degraded, policy=f"store-{name}")
+
+
+def _visitor_query(pipeline: Pipeline, catalogue: Catalogue, history: HistoryRows, now_ms: int) -> Query:
+    """The visitor's events in rows: those of known items whose type says something, repeated lines of an order once."""
+    seen: set[tuple[str, str, int]] = set()
+    entries: list[tuple[int, int, float, bool]] = []
+    for kind, item_id, time_ms in zip(history.types, history.item_ids, history.times_ms, strict=True):
+        strength = pipeline.signals.get(kind, 0.0)
+        row = catalogue.row_of.get(item_id)
+        if strength > 0 and row is not None and (kind, item_id, time_ms) not in seen:
+            seen.add((kind, item_id, time_ms))
+            entries.append((row, time_ms, strength, kind == pipeline.target))
+    rows, times, strengths, taken = zip(*entries, strict=True) if entries else ((), (), (), ())
+    return Query(
+        now_ms,
+        catalogue.num_rows,
+        np.array(rows, np.int32),
+        np.array(times, np.int64),
+        np.array(strengths, np.float32),
+        np.array(taken, np.bool_),
+    )
+
+
