@@ -1,0 +1,89 @@
+"""Recipes from files or by name, with ``--set`` overrides, and their resolved form."""
+
+from __future__ import annotations
+
+import copy
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aisle.errors import ConfigError
+from aisle.recipe.shop import ShopRecipe
+from aisle.recipe.strict import nearest, parse_strict, read_yaml
+
+#: Every kind of recipe; ``kind`` in the file chooses.
+KINDS = {"shop": ShopRecipe}
+
+
+def names() -> list[str]:
+    """The recipes that come with Aisle."""
+    defaults = resources.files("aisle.recipe") / "defaults"
+    return sorted(entry.name.removesuffix(".yaml") for entry in defaults.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load(path_or_name: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> ShopRecipe:
+    """Read a recipe.
+
+    Args:
+        path_or_name: A YAML file, or the name of a recipe that comes with Aisle (``shop``).
+        overrides: ``a.b=value`` each, the value in YAML; a number steps into a list (``generators.0.top_n=50``).
+
+    Raises:
+        ConfigError: there is no such recipe, or something in it or in the overrides is wrong.
+    """
+    text, source = _read(path_or_name)
+    data = read_yaml(text, source)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{source}: expected a mapping of keys to values, received {data!r}")
+    data = copy.deepcopy(data)  # YAML anchors share objects; an override must change one place only
+    for override in overrides:
+        _apply(data, override)
+    kind = data.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ConfigError(f"{source}: expected kind to be one of {', '.join(KINDS)}, received {kind!r}")
+    return parse_strict(KINDS[kind], data, source)
+
+
+def dump(recipe: ShopRecipe) -> str:
+    """The resolved recipe, every default written out; reading it gives the same recipe."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _read(path_or_name: str | Path) -> tuple[str, str]:
+    path = Path(path_or_name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        try:
+            return path.read_text(encoding="utf-8"), str(path)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: the recipe cannot be read ({error})") from error
+    name = str(path_or_name)
+    if name not in names():
+        raise ConfigError(f"no recipe {name!r}: {nearest(name, names())}; a file must end in .yaml")
+    return (resources.files("aisle.recipe") / "defaults" / f"{name}.yaml").read_text(encoding="utf-8"), f"recipe {name}"
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise ConfigError(f"--set: expected KEY.KEY=VALUE, received {override!r}")
+    value = read_yaml(text, f"--set {key}")
+    place: Any = data
+    for number, part in enumerate(parts):
+        is_last = number == len(parts) - 1
+        if isinstance(place, list):
+            if not part.isdigit() or int(part) >= len(place):
+                received = ".".join(parts[: number + 1])
+                raise ConfigError(f"--set {key}: expected a number below {len(place)}, received {received!r}")
+            index: Any = int(part)
+        elif isinstance(place, dict):
+            index = part
+            if not is_last and place.get(part) is None:
+                place[part] = {}
+        else:
+            raise ConfigError(f"--set {key}: {'.'.join(parts[:number])!r} is a value, it has no key {part!r}")
+        if is_last:
+            place[index] = value
+        place = place[index]
