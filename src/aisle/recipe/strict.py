@@ -1,4 +1,4 @@
-"""Strict reading of YAML into typed models: an unknown key fails with the nearest known one, a repeated key fails too."""
+"""Strict reading of YAML into typed models: an unknown key fails with the nearest known one, a repeated key too."""
 
 from __future__ import annotations
 
