@@ -1,0 +1,7 @@
+"""Nearest neighbours by inner product: one contract, an exact index and FAISS."""
+
+from aisle.index.contract import Index
+from aisle.index.exact import ExactIndex
+from aisle.index.faiss import FaissIndex
+
+__all__ = ["ExactIndex", "FaissIndex", "Index"]
