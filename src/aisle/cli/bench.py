@@ -1,0 +1,233 @@
+"""aisle bench: measurements of a running system that name the machine and the sizes they were made on."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+import click
+from aisle.cli.context import CliContext
+
+from aisle.cli.hardware import describe_hardware
+from aisle.errors import BackendUnavailableError, DataError
+
+START_TIMEOUT_SECONDS = 120
+_ITEM_PLACEMENTS = ("similar-items", "bought-together")
+_PLACEMENTS = ("for-you", "similar-items", "bought-together", "buy-it-again", "trending", "popular")
+
+
+@click.group()
+def command() -> None:
+    """Measure the system; each result names the hardware and the sizes.
+
+    \b
+    Example:
+      aisle -C my-shop bench serve --json
+    """
+
+
+@command.command("serve")
+@click.option("--url", help="A running server; without it one is started on the workspace and stopped afterwards.")
+@click.option("--key", envvar="AISLE_ADMIN_KEY", help="Admin key, where the server asks for one.")
+@click.option("--placement", default="for-you", show_default=True, type=click.Choice(_PLACEMENTS))
+@click.option("--requests", "num_requests", default=1000, show_default=True, type=click.IntRange(1))
+@click.option("--warmup", default=100, show_default=True, type=click.IntRange(0), help="Requests before measuring.")
+@click.option("-n", "--limit", default=10, show_default=True, type=click.IntRange(1, 500), help="Items per answer.")
+@click.option("--seed", default=0, show_default=True, help="Draws the users.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.pass_obj
+def bench_serve(
+    context: CliContext,
+    url: str | None,
+    key: str | None,
+    placement: str,
+    num_requests: int,
+    warmup: int,
+    limit: int,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Time recommendation answers: one client, one keep-alive connection, users drawn at random.
+
+    \b
+    Example:
+      aisle -C my-shop bench serve --placement for-you --requests 2000
+    """
+    with _server(context.directory, url, key) as client:
+        load = _Load(client, placement, limit, seed)
+        for _ in range(warmup):
+            load.ask()
+        result = load.measure(num_requests)
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    click.echo(
+        f"{placement}: p50 {result['p50_ms']:.2f} ms, p95 {result['p95_ms']:.2f} ms, p99 {result['p99_ms']:.2f} ms, "
+        f"{result['requests_per_second']:.0f} requests/s by one client"
+    )
+    reference = result["reference"]["healthz"]
+    click.echo(f"an empty answer (/healthz) in the same run: p50 {reference['p50_ms']:.2f} ms")
+    click.echo(f"sizes: {result['sizes']}; machine: {result['hardware']}")
+
+
+class Client:
+    """One keep-alive connection to a server.
+
+    Raises:
+        BackendUnavailableError: the server is not there, or answers with an error.
+    """
+
+    def __init__(self, url: str, key: str | None = None) -> None:
+        parts = urlsplit(url if "//" in url else f"//{url}", scheme="http")
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._url = url
+        self._connection = kind(parts.hostname or "127.0.0.1", parts.port, timeout=30)
+        self._headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
+
+    def call(self, method: str, path: str, body: bytes | None = None) -> Any:
+        """One call and its answer."""
+        try:
+            self._connection.request(method, path, body, self._headers)
+            response = self._connection.getresponse()
+            content = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise BackendUnavailableError(f"no answer from {self._url}: {error}; is the server running?") from error
+        if response.status >= 400:
+            text = content[:500].decode("utf-8", "replace")
+            raise BackendUnavailableError(f"{method} {path} on {self._url} answered {response.status}: {text}")
+        return json.loads(content)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+class _Load:
+    """The questions of one run, the same for the same seed and server."""
+
+    def __init__(self, client: Client, placement: str, limit: int, seed: int) -> None:
+        self._client = client
+        self._placement = placement
+        self._limit = limit
+        self._random = random.Random(seed)
+        users = client.call("GET", "/v1/users?limit=100000")
+        items = client.call("GET", "/v1/items?limit=1000")
+        self._users: list[str] = users["user_ids"]
+        self._items = [item["item_id"] for item in items["items"]]
+        if not self._users or not self._items:
+            raise DataError(
+                f"expected a shop with users and items, received {len(self._users)} users and {len(self._items)} "
+                "items; run: aisle import"
+            )
+        self._sizes = {"items": items["total"], "users": users["total"], "limit": limit}
+
+    def ask(self) -> float:
+        """One question; the milliseconds it took."""
+        question: dict[str, Any] = {
+            "placement": self._placement,
+            "user_id": self._random.choice(self._users),
+            "limit": self._limit,
+        }
+        if self._placement in _ITEM_PLACEMENTS:
+            question["items"] = [self._random.choice(self._items)]
+        body = json.dumps(question).encode()
+        return _milliseconds(lambda: self._client.call("POST", "/v1/recommendations", body))
+
+    def measure(self, num_requests: int) -> dict[str, Any]:
+        """Ask so often, and say how long it took beside an empty answer of the same server."""
+        empty = [_milliseconds(lambda: self._client.call("GET", "/healthz")) for _ in range(min(num_requests, 300))]
+        started = time.perf_counter()
+        times = [self.ask() for _ in range(num_requests)]
+        seconds = time.perf_counter() - started
+        version = self._client.call("GET", "/readyz")["model_version"]
+        return {
+            "bench": "serve",
+            "placement": self._placement,
+            **Quantiles.of(times).as_json(),
+            "requests_per_second": round(num_requests / seconds, 1),
+            "requests": num_requests,
+            "clients": 1,
+            "batch": 1,
+            "id_distribution": f"users drawn uniformly from {len(self._users)} known ones",
+            "model_version": version,
+            "sizes": self._sizes,
+            "reference": {"healthz": Quantiles.of(empty).as_json()},
+            "hardware": describe_hardware(),
+        }
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """Where the answers of a run lie, in milliseconds."""
+
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+    @classmethod
+    def of(cls, times_ms: list[float]) -> Quantiles:
+        """The quantiles of at least one time."""
+        if len(times_ms) == 1:
+            return cls(times_ms[0], times_ms[0], times_ms[0])
+        cuts = statistics.quantiles(times_ms, n=100, method="inclusive")
+        return cls(cuts[49], cuts[94], cuts[98])
+
+    def as_json(self) -> dict[str, float]:
+        """By name, to the microsecond."""
+        return {"p50_ms": round(self.p50_ms, 3), "p95_ms": round(self.p95_ms, 3), "p99_ms": round(self.p99_ms, 3)}
+
+
+def _milliseconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1000
+
+
+@contextmanager
+def _server(directory: Path, url: str | None, key: str | None) -> Iterator[Client]:
+    """A client of the server at ``url``, or of one that is started on the workspace for this run."""
+    if url is not None:
+        client = Client(url, key)
+        try:
+            yield client
+        finally:
+            client.close()
+        return
+    from aisle.workspace import Workspace
+
+    key = key or Workspace.open(directory).config.server.admin_key
+    with tempfile.TemporaryFile() as errors:
+        arguments = [sys.executable, "-m", "aisle", "-C", str(directory), "serve", "--port", "0"]
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors)
+        try:
+            client = Client(_wait_for_address(process, errors), key)
+            try:
+                yield client
+            finally:
+                client.close()
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait_for_address(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:
+    """The address from the line that ``aisle serve`` prints when it is ready."""
+    assert process.stdout is not None
+    line = process.stdout.readline().decode()
+    if " on http" not in line:
+        process.wait(timeout=START_TIMEOUT_SECONDS)
+        errors.seek(0)
+        raise BackendUnavailableError(f"the server did not start: {errors.read().decode('utf-8', 'replace').strip()}")
+    return line.split(" on ", 1)[1].split()[0]

@@ -1,0 +1,88 @@
+"""POST /v1/recommendations: one question to the pipeline, noted in the background as served."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from aisle.pipeline.recommender import ITEM_PLACEMENTS
+from aisle.pipeline.request import Answer, RecommendationRequest, Recommended
+from aisle.serve.bodies import RecommendationAnswer, RecommendationBody
+from aisle.serve.faults import invalid_field, refusals
+from aisle.serve.json_route import JsonAnswer, JsonRoute
+from aisle.serve.service import Service, ServiceOfApp
+from aisle.store.contract import ServedRecord
+
+router = APIRouter(route_class=JsonRoute, tags=["recommendations"])
+
+
+@router.post("/v1/recommendations", response_model=RecommendationAnswer, responses=refusals())
+def recommend(body: RecommendationBody, service: ServiceOfApp) -> Response:
+    """Items for a visitor at one placement, best first.
+
+    An unknown user or item is not an error: such a visitor is answered as a new one. Stages that failed or ran past
+    their budget are named in `degraded`.
+    """
+    started = time.perf_counter()
+    if body.placement in ITEM_PLACEMENTS and not body.items:
+        expected = f"{body.placement} expects the item of the page or the items of the cart, received none"
+        return invalid_field(["body", "items"], expected, "missing")
+    request = body.to_request()
+    answer = service.recommender.recommend(request)
+    request_id = uuid.uuid4().hex
+    service.served_log.add(_served(service, request_id, request, answer))
+    service.instruments.observe_answer(
+        request.placement, num_items=len(answer.items), degraded=answer.degraded, stage_ms=answer.stage_ms
+    )
+    return JsonAnswer(
+        {
+            "request_id": request_id,
+            "placement": request.placement,
+            "model_version": answer.model_version,
+            "took_ms": round((time.perf_counter() - started) * 1000, 3),
+            "items": [_item(recommended, request.explain) for recommended in answer.items],
+            "degraded": answer.degraded,
+        }
+    )
+
+
+def _item(recommended: Recommended, explain: bool) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "item_id": recommended.item_id,
+        "score": recommended.score,
+        "source": recommended.source,
+        "reason": recommended.reason,
+    }
+    if explain:
+        item["sources"] = {
+            name: {"score": share.score, "rank": share.rank, "share": share.share}
+            for name, share in recommended.sources.items()
+        }
+    return item
+
+
+def _served(service: Service, request_id: str, request: RecommendationRequest, answer: Answer) -> ServedRecord:
+    return ServedRecord(
+        request_id=request_id,
+        time_ms=service.store.now_ms(),
+        placement=request.placement,
+        user_id=request.user_id,
+        session_id=request.session_id,
+        model_version=answer.model_version,
+        policy=answer.policy,
+        items=[
+            # The order is deterministic, so each item stands at its place with certainty.
+            {
+                "item_id": item.item_id,
+                "position": position,
+                "score": item.score,
+                "source": item.source,
+                "propensity": 1.0,
+            }
+            for position, item in enumerate(answer.items)
+        ],
+    )

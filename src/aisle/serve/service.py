@@ -1,0 +1,59 @@
+"""What the endpoints of one app share: the workspace's store, the pipeline, the served log and the instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from aisle.pipeline import Recommender
+from aisle.serve.access import Keys
+from aisle.serve.instruments import Instruments
+from aisle.serve.served_log import ServedLog
+from aisle.workspace import Workspace
+
+
+class Service:
+    """The open parts of one server process.
+
+    Args:
+        directory: The workspace to serve.
+
+    Raises:
+        ConfigError: there is no workspace, or its configuration is wrong.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.workspace = Workspace.open(directory)
+        server = self.workspace.config.server
+        self.keys = Keys(server.admin_key, server.write_key)
+        self.is_simulated = self.workspace.config.simulated
+        self.store = self.workspace.open_store()
+        self.recommender = Recommender(self.store, self.workspace.config)
+        self.instruments = Instruments()
+        self.served_log = ServedLog(self.store.log_served, on_lost=self.instruments.count_served_lost)
+
+    def facts(self) -> Mapping[str, tuple[str, dict[str, str], float]]:
+        """What a scrape reads from the store, the same from every worker."""
+        self.recommender.refresh()
+        return {
+            "aisle_model_info": ("The version that answers", {"version": self.recommender.model_version}, 1.0),
+            "aisle_clock_seconds": ("The shop's own time", {}, self.store.now_ms() / 1000),
+        }
+
+    def close(self) -> None:
+        """Write what waits and close the store."""
+        self.served_log.close()
+        self.store.close()
+
+
+async def _service_of(request: Request) -> Service:
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+#: What an endpoint asks for to get the app's :class:`Service`; async, so that it costs no change of thread.
+ServiceOfApp = Annotated[Service, Depends(_service_of)]
