@@ -11,6 +11,7 @@ import polars as pl
 from aisle.schema import Event, Item, User
 
 Entity = Literal["item", "user"]
+Undated = Literal["arrival", "always"]
 
 #: A batch of checked events, one row per item of an event (``item_index`` counts the items of a list event).
 EVENT_FRAME = pl.Schema(
@@ -49,25 +50,24 @@ TRAINING_FRAME = pl.Schema(
     }
 )
 
+_CATALOGUE_COLUMNS: dict[str, type[pl.DataType] | pl.DataType] = {
+    "item_row": pl.Int32,
+    "item_id": pl.String,
+    "parent_id": pl.String,
+    "title": pl.String,
+    "description": pl.String,
+    "category": pl.List(pl.String()),
+    "brand": pl.String,
+    "price": pl.Float64,
+    "currency": pl.String,
+    "available": pl.Boolean,
+    "image_url": pl.String,
+    "created_ms": pl.Int64,
+    "valid_from_ms": pl.Int64,
+    "attributes": pl.String,
+}
 #: The catalogue as it stood at one time; ``category`` is a list, ``attributes`` is JSON.
-CATALOGUE_FRAME = pl.Schema(
-    {
-        "item_row": pl.Int32,
-        "item_id": pl.String,
-        "parent_id": pl.String,
-        "title": pl.String,
-        "description": pl.String,
-        "category": pl.List(pl.String),
-        "brand": pl.String,
-        "price": pl.Float64,
-        "currency": pl.String,
-        "available": pl.Boolean,
-        "image_url": pl.String,
-        "created_ms": pl.Int64,
-        "valid_from_ms": pl.Int64,
-        "attributes": pl.String,
-    }
-)
+CATALOGUE_FRAME = pl.Schema(_CATALOGUE_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -154,48 +154,121 @@ class Store(Protocol):
     All times are milliseconds of the workspace's clock, which stands at the last imported event and runs on from there.
     """
 
-    # clock
-    def now_ms(self) -> int: ...
-    def anchor_clock(self, last_event_ms: int) -> None: ...
+    def now_ms(self) -> int:
+        """The workspace's time; before the first import the machine's."""
+        ...
 
-    # events
-    def add_events(self, events: Sequence[Event], event_ids: Sequence[str]) -> WriteResult: ...
-    def write_events(self, frame: pl.DataFrame, mark: ImportMark | None = None) -> WriteResult: ...
-    def history(self, user_id: str | None, session_id: str | None, limit: int) -> HistoryRows: ...
-    def user_events(self, user_id: str, limit: int) -> list[StoredEvent]: ...
-    def scan_events(self, *, before_ms: int | None = None, batch_rows: int = 100_000) -> Iterator[pl.DataFrame]: ...
-    def num_events(self) -> int: ...
-    def popular_items(self, *, since_ms: int, limit: int) -> list[tuple[str, float]]: ...
+    def anchor_clock(self, last_event_ms: int) -> None:
+        """Let the clock stand at the given time now, unless it is past it already."""
+        ...
 
-    # ids
-    def ids(self, entity: Entity) -> list[str | None]: ...
+    def add_events(self, events: Sequence[Event], event_ids: Sequence[str]) -> WriteResult:
+        """Add live events under their ids; one without a time, or stamped in the future, counts as of now."""
+        ...
 
-    # catalogue
-    def put_items(self, items: Sequence[Item], mark: ImportMark | None = None) -> int: ...
-    def get_item(self, item_id: str) -> Item | None: ...
-    def delete_item(self, item_id: str) -> bool: ...
-    def catalogue_changes(self, after: int) -> CatalogueChanges: ...
-    def catalogue_as_of(self, time_ms: int | None) -> pl.DataFrame: ...
+    def write_events(self, frame: pl.DataFrame, mark: ImportMark | None = None) -> WriteResult:
+        """Write imported events (:data:`EVENT_FRAME`), the mark with them, and let the clock follow them."""
+        ...
 
-    # users
-    def put_users(self, users: Sequence[User], mark: ImportMark | None = None) -> int: ...
-    def get_user(self, user_id: str) -> User | None: ...
-    def delete_user(self, user_id: str) -> int: ...
+    def history(self, user_id: str | None, session_id: str | None, limit: int) -> HistoryRows:
+        """A visitor's last events, one row per item: the user's, and those of the session that belong to nobody."""
+        ...
 
-    # imports
-    def import_mark(self, import_key: str) -> ImportMark | None: ...
-    def save_import_mark(self, mark: ImportMark) -> None: ...
+    def user_events(self, user_id: str, limit: int) -> list[StoredEvent]:
+        """A user's last events, newest first."""
+        ...
 
-    # bundles
-    def register_bundle(self, record: BundleRecord) -> None: ...
-    def bundles(self) -> list[BundleRecord]: ...
-    def activate_bundle(self, version: str) -> None: ...
-    def rollback_bundle(self) -> str: ...
-    def delete_bundle(self, version: str) -> None: ...
-    def active_bundle(self) -> BundleRecord | None: ...
+    def scan_events(self, *, before_ms: int | None = None, batch_rows: int = 100_000) -> Iterator[pl.DataFrame]:
+        """All events in the order of arrival, in batches of :data:`TRAINING_FRAME`; later arrivals are left out."""
+        ...
 
-    # served answers
-    def log_served(self, records: Sequence[ServedRecord]) -> None: ...
-    def report(self, since_ms: int, until_ms: int) -> dict[str, dict[str, float]]: ...
+    def num_events(self) -> int:
+        """How many events there are; a list event counts once."""
+        ...
 
-    def close(self) -> None: ...
+    def popular_items(self, *, since_ms: int, limit: int) -> list[tuple[str, float]]:
+        """The items with the most weight of events since a time, best first."""
+        ...
+
+    def ids(self, entity: Entity) -> list[str | None]:
+        """Ids by row of the id map: None for the reserved rows 0 and 1, and where a user was deleted."""
+        ...
+
+    def put_items(self, items: Sequence[Item], mark: ImportMark | None = None, *, undated: Undated = "arrival") -> int:
+        """Append versions of items (undated ones become current at once); returns how many say something new.
+
+        With ``undated="always"`` an undated record of an item not known before holds since the item was created.
+        """
+        ...
+
+    def get_item(self, item_id: str) -> Item | None:
+        """The current record of an item, or None."""
+        ...
+
+    def delete_item(self, item_id: str) -> bool:
+        """End an item's record as of now; its history and its row stay. False: there was none."""
+        ...
+
+    def catalogue_changes(self, after: int) -> CatalogueChanges:
+        """The current records of all items written after a change number (0: the whole catalogue)."""
+        ...
+
+    def catalogue_as_of(self, time_ms: int | None) -> pl.DataFrame:
+        """The catalogue (:data:`CATALOGUE_FRAME`) as it stood at a time, or (None) as it is."""
+        ...
+
+    def put_users(self, users: Sequence[User], mark: ImportMark | None = None) -> int:
+        """Write users' records; returns how many say something new."""
+        ...
+
+    def get_user(self, user_id: str) -> User | None:
+        """A user's record; empty where only events are known, None where nothing is."""
+        ...
+
+    def delete_user(self, user_id: str) -> int:
+        """Remove a user's record and events, and the user from the answers served; returns how many events went."""
+        ...
+
+    def import_mark(self, import_key: str) -> ImportMark | None:
+        """How far an import has come, or None."""
+        ...
+
+    def save_import_mark(self, mark: ImportMark) -> None:
+        """Save a mark by itself, where a stretch of a file added nothing."""
+        ...
+
+    def register_bundle(self, record: BundleRecord) -> None:
+        """Add a bundle, not active yet. Raises DataError where the version exists."""
+        ...
+
+    def bundles(self) -> list[BundleRecord]:
+        """All bundles, the newest first."""
+        ...
+
+    def activate_bundle(self, version: str) -> None:
+        """Make a bundle the active one. Raises DataError where there is no such version."""
+        ...
+
+    def rollback_bundle(self) -> str:
+        """Go back to the bundle that was active before; returns its version. Raises DataError where there is none."""
+        ...
+
+    def delete_bundle(self, version: str) -> None:
+        """Take a bundle out of the registry. Raises DataError where it is active or unknown."""
+        ...
+
+    def active_bundle(self) -> BundleRecord | None:
+        """The active bundle, or None."""
+        ...
+
+    def log_served(self, records: Sequence[ServedRecord]) -> None:
+        """Write down answers that were given; one with a known request id is left as it is."""
+        ...
+
+    def report(self, since_ms: int, until_ms: int) -> dict[str, dict[str, float]]:
+        """Per placement what came of the answers of a period: answers, served, seen, clicked, bought, coverage."""
+        ...
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        ...

@@ -1,0 +1,230 @@
+"""A workspace: the directory that holds one shop, its settings (``aisle.yaml``), its store, runs and bundles."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from aisle.errors import ConfigError
+from aisle.store import SqlStore
+
+SETTINGS_NAME = "aisle.yaml"
+STORE_NAME = "aisle.db"
+
+_SETTINGS_TEXT = """\
+# The settings of this shop. What is commented out shows the default; unknown keys are an error.
+
+store:
+  url: sqlite            # the embedded store: the file aisle.db beside this one
+
+server:
+  # Without keys the server answers on the loopback address only. With keys every call is checked.
+  # admin_key: a long secret                   # for everything
+  # write_key: another one                     # for events sent by browsers, and nothing else
+  # allowed_origins: ["https://shop.example"]  # pages that may call from a browser
+  # max_body_bytes: 8388608                    # longer bodies are refused
+
+# Per placement: may it show what the visitor bought before, and how many items of one category at most.
+# placements:
+#   for-you: {repeat: allow, max_per_category: null}
+
+# The time each stage of a request may take before the answer falls back, in milliseconds.
+# budgets: {retrieve_ms: 50, filter_ms: 20, rank_ms: 50, rerank_ms: 20}
+
+# How many of a visitor's last events a request looks at.
+# history_limit: 1000
+
+# Whether this shop's data is made up; its first page then says so.
+# simulated: false
+"""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Section):
+    """Where events and catalogue are kept."""
+
+    url: Literal["sqlite"] = "sqlite"
+
+
+class ServerSettings(_Section):
+    """Who may call the server."""
+
+    admin_key: Annotated[str, Field(min_length=8)] | None = None
+    write_key: Annotated[str, Field(min_length=8)] | None = None
+    allowed_origins: tuple[str, ...] = ()
+    max_body_bytes: Annotated[int, Field(ge=1)] = 8 * 1024 * 1024
+
+
+class PlacementSettings(_Section):
+    """The rules of one placement."""
+
+    repeat: Literal["allow", "exclude"] = "allow"
+    max_per_category: Annotated[int, Field(ge=1)] | None = None
+
+
+class Placements(_Section):
+    """The rules of all placements."""
+
+    for_you: PlacementSettings = Field(default=PlacementSettings(), alias="for-you")
+    similar_items: PlacementSettings = Field(default=PlacementSettings(), alias="similar-items")
+    bought_together: PlacementSettings = Field(default=PlacementSettings(), alias="bought-together")
+    buy_it_again: PlacementSettings = Field(default=PlacementSettings(), alias="buy-it-again")
+    trending: PlacementSettings = PlacementSettings()
+    popular: PlacementSettings = PlacementSettings()
+
+    def get(self, name: str) -> PlacementSettings:
+        """The rules of a placement by its outside name (``for-you``); the defaults for one without rules."""
+        found = getattr(self, name.replace("-", "_"), None)
+        return found if isinstance(found, PlacementSettings) else PlacementSettings()
+
+
+class Budgets(_Section):
+    """How long each stage of a request may take."""
+
+    retrieve_ms: Annotated[float, Field(gt=0)] = 50.0
+    filter_ms: Annotated[float, Field(gt=0)] = 20.0
+    rank_ms: Annotated[float, Field(gt=0)] = 50.0
+    rerank_ms: Annotated[float, Field(gt=0)] = 20.0
+
+
+class Settings(_Section):
+    """What ``aisle.yaml`` says."""
+
+    store: StoreSettings = StoreSettings()
+    server: ServerSettings = ServerSettings()
+    placements: Placements = Placements()
+    budgets: Budgets = Budgets()
+    history_limit: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    simulated: bool = False
+
+    def repeat_policy(self, placement: str) -> Literal["allow", "exclude"]:
+        """The placement's repeat policy where a request names none."""
+        return self.placements.get(placement).repeat
+
+    @property
+    def retrieve_budget_ms(self) -> float:
+        """Time for the sources of one request."""
+        return self.budgets.retrieve_ms
+
+
+class Workspace:
+    """One shop's directory; see :meth:`create` and :meth:`open`."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+
+    @classmethod
+    def create(cls, directory: str | Path) -> Workspace:
+        """Make a workspace: the directory, a commented ``aisle.yaml`` and an empty store. What is there stays.
+
+        Raises:
+            ConfigError: the directory cannot be made, or settings that are there are wrong.
+        """
+        workspace = cls(directory)
+        try:
+            workspace.directory.mkdir(parents=True, exist_ok=True)
+            if not workspace.settings_path.exists():
+                workspace.settings_path.write_text(_SETTINGS_TEXT, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot make a workspace in {workspace.directory}: {error}") from error
+        _ = workspace.config
+        workspace.open_store().close()
+        return workspace
+
+    @classmethod
+    def open(cls, directory: str | Path) -> Workspace:
+        """Open the workspace of a directory.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        workspace = cls(directory)
+        if not workspace.settings_path.is_file():
+            raise ConfigError(
+                f"expected a workspace in {workspace.directory}, found no {SETTINGS_NAME} there; "
+                f"make one with: aisle init {workspace.directory}"
+            )
+        return workspace
+
+    @property
+    def settings_path(self) -> Path:
+        """The file with the settings."""
+        return self.directory / SETTINGS_NAME
+
+    @property
+    def store_path(self) -> Path:
+        """The embedded store's file."""
+        return self.directory / STORE_NAME
+
+    @property
+    def runs(self) -> Path:
+        """Where training writes its run directories."""
+        return self.directory / "runs"
+
+    @property
+    def bundles(self) -> Path:
+        """Where bundles are kept."""
+        return self.directory / "bundles"
+
+    @property
+    def imports(self) -> Path:
+        """Where imports keep their rejected rows and, while they run, what they need to resume."""
+        return self.directory / "imports"
+
+    @property
+    def config(self) -> Settings:
+        """The settings, read and checked anew.
+
+        Raises:
+            ConfigError: the file is not YAML, or a key or value is wrong.
+        """
+        try:
+            values = yaml.safe_load(self.settings_path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"cannot read {self.settings_path}: {error}") from error
+        values = {} if values is None else values
+        if not isinstance(values, dict):
+            raise ConfigError(f"expected sections such as 'server:' in {self.settings_path}, received {values!r}")
+        # A section whose lines are all commented out is empty, not wrong.
+        values = {key: {} if value is None else value for key, value in values.items()}
+        try:
+            return Settings.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(f"{self.settings_path}: {_explain(error)}") from None
+
+    def open_store(self) -> SqlStore:
+        """Open the store that the settings name; a missing one is made."""
+        _ = self.config.store
+        return SqlStore(self.store_path)
+
+
+def _explain(error: ValidationError) -> str:
+    """All that is wrong, each with its key and, for an unknown key, the nearest known one."""
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _known_keys(problem["loc"][:-1])
+            nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}"
+            lines.append(f"unknown key {key!r}; {hint}")
+        else:
+            lines.append(f"{key!r}: {problem['msg']}, received {problem['input']!r}")
+    return "; ".join(lines)
+
+
+def _known_keys(path: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in path:
+        for name, field in model.model_fields.items():
+            annotation = field.annotation
+            if part in (name, field.alias) and isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()]
