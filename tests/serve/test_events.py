@@ -139,6 +139,6 @@ def test_events_of_a_session_need_no_user(client: TestClient) -> None:
 def test_the_servers_own_connections_are_fully_synchronous(client: TestClient) -> None:
     client.post("/v1/events", json={"events": [purchase("u1", "a")]})
     client.get("/v1/users/u1/events")
-    settings = service_of(client).store.database.settings()
+    settings = service_of(client).store.settings()
     assert len(settings) >= 2  # the writer's and a reader's
     assert all(setting == {"journal_mode": "wal", "synchronous": 2} for setting in settings)  # 2: FULL

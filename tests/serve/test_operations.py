@@ -107,12 +107,19 @@ def test_the_report_is_of_its_period(shop: TestClient) -> None:
         "until": "2020-01-01T00:00:00Z",
         "placements": {},
     }
-    whole = shop.get("/v1/report", params={"since": "0"}).json()
+    whole = shop.get("/v1/report", params={"since": "1970-01-01"}).json()
     assert whole["since"] == "1970-01-01T00:00:00Z"
     assert whole["placements"]["popular"]["answers"] == 1
 
 
-@pytest.mark.parametrize(("params", "field"), [({"since": "soon"}, "since"), ({"since": "20", "until": "10"}, "since")])
+def test_the_report_reaches_to_the_ends_of_time(client: TestClient) -> None:
+    for end in ("0001-01-01", "9999-12-31"):
+        assert client.get("/v1/report", params={"until": end}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("params", "field"), [({"since": "soon"}, "since"), ({"since": "2024-02-01", "until": "2024-01-01"}, "since")]
+)
 def test_a_wrong_period_is_422_and_named(client: TestClient, params: dict[str, str], field: str) -> None:
     response = client.get("/v1/report", params=params)
     assert response.status_code == 422

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from aisle.schema.time import parse_timestamp_ms
 
@@ -23,6 +23,8 @@ KNOWN_EVENT_TYPES = (
 
 MAX_ID_LENGTH = 256
 MAX_ITEMS_PER_EVENT = 1000
+#: Maps of the shop's own may hold lists and maps in each other so deep; writers of JSON give up somewhat later.
+MAX_JSON_DEPTH = 64
 
 
 def _id_text(value: object) -> object:
@@ -57,6 +59,19 @@ Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
 NotNegative = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e15)]
 
 
+def _not_too_deep(value: dict[str, Any]) -> dict[str, Any]:
+    level: list[object] = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        inner = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        if not inner:
+            return value
+        level = [one for values in inner for one in values]
+    raise ValueError(f"expected at most {MAX_JSON_DEPTH} levels of lists and maps in each other, received more")
+
+
+JsonMap = Annotated[dict[str, Any], AfterValidator(_not_too_deep)]
+
+
 class Record(BaseModel):
     """What the three nouns share: unknown fields are refused, so that a misspelt one is noticed."""
 
@@ -80,7 +95,7 @@ class Event(Record):
     request_id: Id | None = None
     position: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     placement: Id | None = None
-    context: dict[str, Any] | None = None
+    context: JsonMap | None = None
 
     @model_validator(mode="after")
     def _names_someone_and_something(self) -> Self:
@@ -115,11 +130,11 @@ class Item(Record):
     updated_at: TimestampMs | None = Field(
         default=None, description="the record holds from this time on; missing: from its arrival"
     )
-    attributes: dict[str, Any] = Field(default_factory=dict)
+    attributes: JsonMap = Field(default_factory=dict)
 
 
 class User(Record):
     """A known customer."""
 
     user_id: Id
-    attributes: dict[str, Any] = Field(default_factory=dict)
+    attributes: JsonMap = Field(default_factory=dict)

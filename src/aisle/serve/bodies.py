@@ -18,7 +18,7 @@ from pydantic import (
 
 from aisle.pipeline.request import ItemFilter, PriceRange, RecommendationRequest
 from aisle.schema import Event, Id, Item
-from aisle.schema.records import MAX_ITEMS_PER_EVENT, NotNegative
+from aisle.schema.records import MAX_ITEMS_PER_EVENT, JsonMap, NotNegative
 from aisle.serve.path_ids import decode_path_id
 
 MAX_LIMIT = 500
@@ -118,7 +118,7 @@ class UserFields(Body):
     """A user whose id stands in the path; where the body repeats it, the two must agree."""
 
     user_id: Id | None = None
-    attributes: dict[str, Any] = Field(default_factory=dict)
+    attributes: JsonMap = Field(default_factory=dict)
 
 
 class UserAnswer(BaseModel):
@@ -197,7 +197,7 @@ class RecommendationBody(Body):
     exclude: Annotated[list[Id], Field(max_length=10_000)] = Field(
         default_factory=list, description="items that must not be in the answer"
     )
-    context: dict[str, Any] = Field(default_factory=dict)
+    context: JsonMap = Field(default_factory=dict)
     explain: bool = False
     repeat: Literal["allow", "exclude"] | None = Field(
         default=None, description="overrides the placement's policy on items the user bought before"

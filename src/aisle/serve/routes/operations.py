@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from aisle.schema import DAY_MS, format_timestamp
 from aisle.schema.records import TimestampMs
+from aisle.schema.time import MAX_MS, MIN_MS
 from aisle.serve.faults import invalid_field, refusals
 from aisle.serve.json_route import JsonAnswer, JsonRoute
 from aisle.serve.service import ServiceOfApp
@@ -89,8 +90,8 @@ def report(
 ) -> Response:
     """Per placement: served, seen, clicked, bought and coverage, over a period of the shop's own time."""
     # The present itself is included: an answer given in this very millisecond belongs to the report.
-    until_ms = service.store.now_ms() + 1 if until is None else until
-    since_ms = until_ms - DEFAULT_REPORT_DAYS * DAY_MS if since is None else since
+    until_ms = min(service.store.now_ms() + 1, MAX_MS) if until is None else until
+    since_ms = max(until_ms - DEFAULT_REPORT_DAYS * DAY_MS, MIN_MS) if since is None else since
     if since_ms > until_ms:
         return invalid_field(["query", "since"], "expected since <= until")
     service.served_log.flush()
