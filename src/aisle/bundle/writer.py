@@ -103,6 +103,10 @@ class BundleWriter:
         frame.write_ipc(path, compression="uncompressed")
         self._add(f"{name}.arrow", path)
 
+    def has(self, name: str) -> bool:
+        """Whether a file, or a folder of arrays, of this name was written."""
+        return any(written == name or written.startswith(f"{name}/") for written in self._files)
+
     def _write(self, name: str, content: bytes) -> None:
         path = self._path(name)
         path.write_bytes(content)

@@ -144,15 +144,15 @@ class ShopLog:
         )
 
     def during(self, snapshot: Snapshot, until_ms: int, *types: str) -> pl.DataFrame:
-        """Events from the snapshot's time to ``until_ms`` in the snapshot's rows: those who and what it knows.
+        """Events from the snapshot's time to ``until_ms`` in the snapshot's rows; those of items it does not know are out.
 
         Returns:
-            ``SNAPSHOT_FRAME``; events of unknown items or unknown users are left out.
+            ``SNAPSHOT_FRAME`` and ``has_user``: a user that the snapshot does not know has row 0, but is somebody.
         """
         events = self.events.filter(
             pl.col("time_ms").is_between(snapshot.until_ms, until_ms, closed="left") & pl.col("type").is_in(types)
         )
-        items = {item_id: row for item_id, row in snapshot.item_row_of.items()}
+        items = snapshot.item_row_of
         users = {user_id: row for row, user_id in enumerate(snapshot.user_ids) if row >= FIRST_ROW}
         item_of = np.array([items.get(str(item_id), 0) for item_id in self._item_ids], np.int32)
         user_of = np.array([users.get(str(user_id), 0) for user_id in self._user_ids], np.int32)
@@ -162,8 +162,8 @@ class ShopLog:
                 user=pl.Series(user_of[events["user_row"].to_numpy()]),
             )
             .filter(pl.col("item") > 0)
-            .with_columns(basket=_basket())
-            .select(SNAPSHOT_FRAME.names())
+            .with_columns(basket=_basket(), has_user=pl.col("user_row") >= FIRST_ROW)
+            .select(*SNAPSHOT_FRAME.names(), "has_user")
             .cast(dict(SNAPSHOT_FRAME))
         )
 

@@ -14,19 +14,20 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import BundleError, ConfigError
 from aisle.pipeline.blend import Blend, Merged, merge
-from aisle.pipeline.generators import Candidates, Generator, PopularityList, generator_kind
+from aisle.pipeline.generators import Candidates, Generator, generator_kind
 from aisle.pipeline.query import Query
 from aisle.pipeline.request import RepeatPolicy
 
 logger = logging.getLogger(__name__)
 
-PIPELINE_FILE = "pipeline.json"
-ITEM_IDS_FILE = "ids/items.arrow"
+PIPELINE_FILE = "pipeline"
+ITEM_IDS_FILE = "ids/items"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Pipeline:
         signals: How strongly each event type speaks for an item in a profile (a purchase: 1).
         target: The event type that the shop wants.
         candidates_per_source: How many items each source may bring.
+        history_limit: How many of a visitor's last events a query holds.
+        fitted_until_ms: Nothing at or after this time was seen by any fit.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Pipeline:
         signals: Mapping[str, float],
         target: str,
         candidates_per_source: int,
+        history_limit: int,
         fitted_until_ms: int,
     ) -> None:
         self.item_ids = item_ids
@@ -90,6 +94,7 @@ class Pipeline:
         self.signals = signals
         self.target = target
         self.candidates_per_source = candidates_per_source
+        self.history_limit = history_limit
         self.fitted_until_ms = fitted_until_ms
 
     def placement(self, name: str) -> Placement:
@@ -101,6 +106,19 @@ class Pipeline:
         if name not in self.placements:
             raise ConfigError(f"placement: expected one of {', '.join(self.placements)}, received {name!r}")
         return self.placements[name]
+
+    def with_placements(self, placements: Mapping[str, Placement]) -> Pipeline:
+        """The same generators under other placements."""
+        return Pipeline(
+            item_ids=self.item_ids,
+            generators=self.generators,
+            placements=placements,
+            signals=self.signals,
+            target=self.target,
+            candidates_per_source=self.candidates_per_source,
+            history_limit=self.history_limit,
+            fitted_until_ms=self.fitted_until_ms,
+        )
 
     def retrieve(
         self,
@@ -195,8 +213,6 @@ class Pipeline:
 
     def save(self, writer: BundleWriter) -> None:
         """Write everything that :meth:`load` reads."""
-        import polars as pl
-
         writer.write_frame(ITEM_IDS_FILE, pl.DataFrame({"item_id": self.item_ids}, schema={"item_id": pl.String}))
         generators = [
             {"name": name, "kind": generator.kind, "parameters": generator.save(writer)}
@@ -218,6 +234,7 @@ class Pipeline:
             "signals": dict(self.signals),
             "target": self.target,
             "candidates_per_source": self.candidates_per_source,
+            "history_limit": self.history_limit,
             "fitted_until_ms": self.fitted_until_ms,
         }
         writer.write_json(PIPELINE_FILE, document)
@@ -252,16 +269,11 @@ class Pipeline:
                 signals=document["signals"],
                 target=document["target"],
                 candidates_per_source=document["candidates_per_source"],
+                history_limit=document["history_limit"],
                 fitted_until_ms=document["fitted_until_ms"],
             )
         except KeyError as error:
             raise BundleError(f"{PIPELINE_FILE}: expected the key {error}; train again with this version") from error
-
-    def popularity(self, name: str) -> PopularityList:
-        """One popularity list by name."""
-        generator = self.generators[name]
-        assert isinstance(generator, PopularityList)
-        return generator
 
 
 _NOTHING = Candidates(np.zeros(0, np.int32), np.zeros(0, np.float32))

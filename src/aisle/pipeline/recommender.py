@@ -35,6 +35,7 @@ NO_BUNDLE = "none"
 #: Without a bundle, `trending` counts this many days and everything else the longer window.
 STORE_TRENDING_DAYS = 7
 STORE_POPULAR_DAYS = 28
+DEFAULT_HISTORY_LIMIT = 1000
 ITEM_PLACEMENTS = ("similar-items", "bought-together")
 
 
@@ -48,11 +49,6 @@ class RecommenderSettings(Protocol):
     @property
     def retrieve_budget_ms(self) -> float:
         """Time for the sources of one request."""
-        ...
-
-    @property
-    def history_limit(self) -> int:
-        """How many of a visitor's last events are read."""
         ...
 
 
@@ -71,11 +67,17 @@ class Recommender:
         self._pipeline: Pipeline | None = None
         self._catalogue = Catalogue([])
         self._version = NO_BUNDLE
+        self._history_limit = DEFAULT_HISTORY_LIMIT
 
     @property
     def model_version(self) -> str:
         """Version of the bundle that answers; ``none`` without one."""
         return self._version
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The mirror of the catalogue as of the last refresh."""
+        return self._catalogue
 
     def refresh(self) -> None:
         """Follow the registry's active bundle and the catalogue's changes; cheap when nothing changed.
@@ -100,6 +102,7 @@ class Recommender:
         # The registry verified every hash when the bundle was activated; each worker need not do it again.
         pipeline = Pipeline.load(Bundle.open(path, verify=False)) if path is not None else None
         self._catalogue = Catalogue(pipeline.item_ids if pipeline is not None else [])
+        self._history_limit = pipeline.history_limit if pipeline is not None else DEFAULT_HISTORY_LIMIT
         self._pipeline, self._version = pipeline, version
 
     def _encode_new_items(self) -> None:
@@ -121,7 +124,7 @@ class Recommender:
         """
         self._check(request)
         started = time.perf_counter()
-        history = self._store.history(request.user_id, request.session_id, self._settings.history_limit)
+        history = self._store.history(request.user_id, request.session_id, self._history_limit)
         now_ms = self._store.now_ms()
         read_ms = (time.perf_counter() - started) * 1000
         with self._lock:

@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 
+from aisle.recipe.generators import GeneratorSpec
 from aisle.recipe.strict import Strict
+
+
+class WindowsSpec(Strict):
+    """How time is cut: windows of ``horizon_days`` back from the midnight after the last event.
+
+    The last ``test`` windows are tested, one after the other; the blend of each is fitted on the ``validation`` windows
+    before it.
+    """
+
+    horizon_days: PositiveInt = 28
+    test: PositiveInt = 1
+    validation: PositiveInt = 1
+
+
+class PlacementSpec(Strict):
+    """One placement: who asks, which sources answer, and on what the blend is fitted.
+
+    ``fit``: ``next-window`` (what visitors take in the window after the fit), ``repeats`` (what they take again),
+    ``baskets`` (a hidden item of each basket), ``same-category`` (what visitors take in the category of an item), or
+    ``none`` (a single source).
+    """
+
+    asks_with: Literal["history", "items"]
+    sources: Annotated[list[str], Field(min_length=1)]
+    fit: Literal["next-window", "repeats", "baskets", "same-category", "none"]
+    fill: str | None = None
+
+    @model_validator(mode="after")
+    def _needs_weights(self) -> Self:
+        if self.fit == "none" and len(self.sources) > 1:
+            raise ValueError(f"fit: none expects one source, received {len(self.sources)}; weights are fitted, not set")
+        return self
 
 
 class ShopRecipe(Strict):
@@ -15,3 +48,12 @@ class ShopRecipe(Strict):
     kind: Literal["shop"]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="names the model in results")]
     seed: Annotated[int, Field(ge=0, lt=2**32, description="same seed, same machine, same result")] = 0
+    target: Annotated[str, Field(description="the event type that the shop wants")] = "purchase"
+    signals: Annotated[
+        dict[str, NonNegativeFloat], Field(description="how strongly each event type speaks for an item")
+    ] = {"purchase": 1.0, "add_to_cart": 0.6, "like": 0.5, "view": 0.2}
+    windows: WindowsSpec = WindowsSpec()
+    history_limit: Annotated[PositiveInt, Field(description="a visitor's last events that a request reads")] = 1000
+    candidates_per_source: PositiveInt = 150
+    generators: Annotated[dict[str, GeneratorSpec], Field(min_length=1)]
+    placements: Annotated[dict[str, PlacementSpec], Field(min_length=1)]

@@ -135,7 +135,7 @@ class ContentGenerator:
     def save(self, writer: BundleWriter) -> dict[str, Any]:
         """Write vocabulary, projection and vectors."""
         folder = f"generators/{self.name}"
-        writer.write_json(f"{folder}.vocabulary.json", list(self._encoder.vocabulary))
+        writer.write_json(f"{folder}/vocabulary", list(self._encoder.vocabulary))
         arrays = {"idf": self._encoder.idf_W, "projection": self._encoder.projection_WD, "vectors": self._vectors_VD}
         writer.write_arrays(folder, arrays)
         return {"arrays": folder, "half_life_days": self._half_life_days, "index": self._index_kind}
@@ -144,7 +144,7 @@ class ContentGenerator:
     def load(cls, name: str, bundle: Bundle, parameters: Mapping[str, Any]) -> Self:
         """Read what was saved."""
         arrays = bundle.read_arrays(parameters["arrays"])
-        tokens: list[str] = bundle.read_json(f"{parameters['arrays']}.vocabulary.json")
+        tokens: list[str] = bundle.read_json(f"{parameters['arrays']}/vocabulary")
         encoder = TextEncoder({token: row for row, token in enumerate(tokens)}, arrays["idf"], arrays["projection"])
         return cls(
             name,

@@ -1,0 +1,253 @@
+"""The strong simple baselines that stand beside every result.
+
+They score all items of a user densely, so that nothing is lost to candidate lists. Settings are those that were best
+on windows before the tested ones (see ``docs/baselines.md``).
+
+Legend of shapes: R questions, V item rows.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from aisle.errors import BackendUnavailableError
+from aisle.evaluate.windows import Question, Window
+from aisle.pipeline import RepeatPolicy
+from aisle.retrieval import Signals, interaction_matrix
+from aisle.retrieval.ease import affordable_items, ease_weights
+
+ScoreUsers = Callable[[Sequence[Question], RepeatPolicy], NDArray[np.float32]]
+Baseline = Callable[[Window], ScoreUsers]
+ScoreBasket = Callable[[NDArray[np.int32]], NDArray[np.float32]]
+BasketBaseline = Callable[[Window], ScoreBasket]
+
+POPULAR_DAYS = 28
+OWN_HALF_LIFE_DAYS = 180.0
+EASE_L2 = 300.0
+EASE_MEMORY_GB = 4.0
+KNN_NEIGHBOURS = 100
+KNN_HALF_LIFE_DAYS = 90.0
+ALS_FACTORS, ALS_REGULARIZATION, ALS_ITERATIONS = 128, 10.0, 15
+BASKET_L2 = 20.0
+
+
+def user_baselines(signals: Signals) -> dict[str, Baseline]:
+    """All baselines of the protocol shop-temporal, by name."""
+    fits = _Fits(signals)
+    return {
+        "popular": lambda window: _same_for_all(fits.popularity(window, None)),
+        "popular_28d": lambda window: _same_for_all(fits.popularity(window, POPULAR_DAYS)),
+        "own_frequency": lambda window: _own(fits, window, None),
+        "own_recency": lambda window: _own(fits, window, OWN_HALF_LIFE_DAYS),
+        "item_knn_cosine": lambda window: _profile(fits.knn(window, "cosine"), KNN_HALF_LIFE_DAYS),
+        "item_knn_tfidf": lambda window: _profile(fits.knn(window, "tfidf"), KNN_HALF_LIFE_DAYS),
+        "item_knn_bm25": lambda window: _profile(fits.knn(window, "bm25"), KNN_HALF_LIFE_DAYS),
+        "als": lambda window: _als(fits, window),
+        "ease": lambda window: _profile(fits.ease(window), None),
+        "knn_mix": lambda window: _mix(fits, window, fits.knn(window, "bm25")),
+        "ease_mix": lambda window: _mix(fits, window, fits.ease(window)),
+    }
+
+
+def basket_baselines(signals: Signals) -> dict[str, BasketBaseline]:
+    """All baselines of the protocol basket-completion, by name."""
+    return {
+        "ease": lambda window: _sum_of_rows(_basket_ease(window, signals)),
+        "cosine": lambda window: _sum_of_rows(_basket_similarity(window, signals, "cosine")),
+        "jaccard": lambda window: _sum_of_rows(_basket_similarity(window, signals, "jaccard")),
+        "cooccurrence": lambda window: _sum_of_rows(_basket_similarity(window, signals, "count")),
+    }
+
+
+class _Fits:
+    """Fits that several baselines of one window share; the last window's are kept."""
+
+    def __init__(self, signals: Signals) -> None:
+        self._signals = signals
+        self._window: Window | None = None
+        self._kept: dict[str, Any] = {}
+
+    @property
+    def target(self) -> str:
+        """The event type that counts as taken."""
+        return self._signals.target
+
+    def _once(self, window: Window, name: str, fit: Callable[[], Any]) -> Any:
+        if self._window is not window:
+            self._window, self._kept = window, {}
+        if name not in self._kept:
+            self._kept[name] = fit()
+        return self._kept[name]
+
+    def taken(self, window: Window) -> sparse.csr_matrix:
+        """Users by items, 1 where taken."""
+
+        def fit() -> sparse.csr_matrix:
+            matrix, _ = interaction_matrix(window.snapshot, self._signals, over="users")
+            return matrix
+
+        result: sparse.csr_matrix = self._once(window, "taken", fit)
+        return result
+
+    def popularity(self, window: Window, days: float | None) -> NDArray[np.float32]:
+        """Distinct users per item, within the last ``days``."""
+        snapshot = window.snapshot
+        events = snapshot.of_type(self._signals.target).filter(pl.col("user") > 0)
+        if days is not None:
+            events = events.filter(pl.Series(snapshot.age_days(events)) <= days)
+        counts = np.zeros(snapshot.num_items, np.float32)
+        for item, users in events.group_by("item").agg(pl.col("user").n_unique()).iter_rows():
+            counts[item] = users
+        return counts
+
+    def ease(self, window: Window) -> NDArray[np.float32]:
+        """EASE weights [V, V]."""
+
+        def fit() -> NDArray[np.float32]:
+            taken = self.taken(window)
+            rows = affordable_items(taken, EASE_MEMORY_GB)
+            weights = ease_weights(taken[:, rows], np.ones(taken.shape[0], np.float32), EASE_L2)
+            full = np.zeros((taken.shape[1], taken.shape[1]), np.float32)
+            full[np.ix_(rows, rows)] = weights
+            return full
+
+        result: NDArray[np.float32] = self._once(window, "ease", fit)
+        return result
+
+    def knn(self, window: Window, weighting: Literal["cosine", "tfidf", "bm25"]) -> NDArray[np.float32]:
+        """Item-kNN weights [V, V]: each item is scored by its nearest neighbours in the profile, itself among them."""
+        name = f"knn_{weighting}"
+        result: NDArray[np.float32] = self._once(window, name, lambda: knn_weights(self.taken(window), weighting))
+        return result
+
+
+def knn_weights(taken: sparse.csr_matrix, weighting: str) -> NDArray[np.float32]:
+    """Cosine similarity of weighted item columns; of each column the ``KNN_NEIGHBOURS`` greatest entries are kept.
+
+    Weightings as in information retrieval, users being terms and items documents: TF-IDF with idf = ln(V / users'
+    counts); BM25 with k1 = 100, b = 0.8 (the defaults of the library ``implicit``).
+    """
+    num_items = taken.shape[1]
+    idf = np.log(num_items / (1.0 + np.asarray(taken.sum(axis=1)).ravel())).clip(0)
+    weighted = taken.astype(np.float64)
+    if weighting == "tfidf":
+        weighted = sparse.diags_array(idf) @ weighted
+    elif weighting == "bm25":
+        lengths = np.asarray(taken.sum(axis=0)).ravel()
+        norm = 100 * (1 - 0.8 + 0.8 * lengths / max(lengths[lengths > 0].mean(), 1))
+        weighted = (sparse.diags_array(idf) @ weighted) @ sparse.diags_array(101 / (norm + 1))
+    lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=0)).ravel())
+    unit = sparse.csr_matrix(weighted @ sparse.diags_array(1 / np.maximum(lengths, 1e-12)))
+    similarity: NDArray[np.float32] = (unit.T @ unit).toarray().astype(np.float32)
+    if num_items > KNN_NEIGHBOURS:
+        threshold = np.partition(similarity, num_items - KNN_NEIGHBOURS, axis=0)[num_items - KNN_NEIGHBOURS]
+        similarity[similarity < threshold] = 0
+    return similarity
+
+
+def _same_for_all(scores_V: NDArray[np.float32]) -> ScoreUsers:
+    return lambda block, repeat: np.tile(scores_V, (len(block), 1))
+
+
+def _own_scores(block: Sequence[Question], half_life_days: float | None) -> NDArray[np.float32]:
+    scores = np.zeros((len(block), block[0].query.num_rows), np.float32)
+    for number, asked in enumerate(block):
+        query = asked.query
+        ages = query.ages_days_n[query.taken_n]
+        weights = np.ones(len(ages)) if half_life_days is None else np.exp2(-ages / half_life_days)
+        np.add.at(scores[number], query.rows_n[query.taken_n], weights)
+    return scores
+
+
+def _own(fits: _Fits, window: Window, half_life_days: float | None) -> ScoreUsers:
+    """A user's own items; behind them what was popular lately."""
+    popular_V = fits.popularity(window, POPULAR_DAYS)
+    fill_V = popular_V / max(float(popular_V.max()), 1.0) * 1e-4
+    return lambda block, repeat: _own_scores(block, half_life_days) + fill_V
+
+
+def _profiles(block: Sequence[Question], half_life_days: float | None) -> sparse.csr_matrix:
+    parts = [asked.query.profile(half_life_days, len(asked.query.rows_n)) for asked in block]
+    indptr = np.concatenate([[0], np.cumsum([len(rows) for rows, _ in parts])])
+    rows = np.concatenate([rows for rows, _ in parts])
+    weights = np.concatenate([weights for _, weights in parts])
+    return sparse.csr_matrix((weights, rows, indptr), shape=(len(block), block[0].query.num_rows))
+
+
+def _profile(weights_VV: NDArray[np.float32], half_life_days: float | None) -> ScoreUsers:
+    return lambda block, repeat: np.asarray(_profiles(block, half_life_days) @ weights_VV)
+
+
+def _als(fits: _Fits, window: Window) -> ScoreUsers:
+    if importlib.util.find_spec("implicit") is None:
+        raise BackendUnavailableError("baseline als: expected the library implicit; pip install 'aisle[baselines]'")
+    from implicit.als import AlternatingLeastSquares
+
+    taken = window.snapshot.of_type(fits.target).filter((pl.col("user") > 0) & (pl.col("item") > 0))
+    counts = taken.group_by("user", "item").len()
+    shape = (window.snapshot.num_users, window.snapshot.num_items)
+    values = counts["len"].to_numpy().astype(np.float32)
+    matrix = sparse.csr_matrix((values, (counts["user"].to_numpy(), counts["item"].to_numpy())), shape=shape)
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=ALS_FACTORS,
+            regularization=ALS_REGULARIZATION,
+            alpha=1.0,
+            iterations=ALS_ITERATIONS,
+            random_state=0,
+        )
+        model.fit(matrix, show_progress=False)
+    users, items = model.user_factors, model.item_factors
+    return lambda block, repeat: np.asarray(users[[asked.user for asked in block]] @ items.T)
+
+
+def _mix(fits: _Fits, window: Window, weights_VV: NDArray[np.float32]) -> ScoreUsers:
+    """Three parts, each divided by the user's greatest: item-to-item, own recency, popular in the last 28 days."""
+    popular_V = fits.popularity(window, POPULAR_DAYS)
+    popular_V = popular_V / max(float(popular_V.max()), 1.0)
+
+    def score(block: Sequence[Question], repeat: RepeatPolicy) -> NDArray[np.float32]:
+        if repeat == "allow":
+            items = _by_greatest(np.asarray(_profiles(block, OWN_HALF_LIFE_DAYS) @ weights_VV))
+            return items + 2 * _by_greatest(_own_scores(block, OWN_HALF_LIFE_DAYS)) + popular_V
+        return _by_greatest(np.asarray(_profiles(block, 30.0) @ weights_VV)) + np.float32(0.3) * popular_V
+
+    return score
+
+
+def _by_greatest(scores_RV: NDArray[np.float32]) -> NDArray[np.float32]:
+    greatest = scores_RV.max(axis=1, keepdims=True)
+    return scores_RV / np.where(greatest > 0, greatest, 1)
+
+
+def _basket_ease(window: Window, signals: Signals) -> NDArray[np.float32]:
+    taken, _ = interaction_matrix(window.snapshot, signals, over="baskets")
+    rows = affordable_items(taken, EASE_MEMORY_GB)
+    full = np.zeros((taken.shape[1], taken.shape[1]), np.float32)
+    full[np.ix_(rows, rows)] = ease_weights(taken[:, rows], np.ones(taken.shape[0], np.float32), BASKET_L2)
+    return full
+
+
+def _basket_similarity(window: Window, signals: Signals, kind: str) -> NDArray[np.float32]:
+    taken, _ = interaction_matrix(window.snapshot, signals, over="baskets")
+    together = (taken.T @ taken).toarray().astype(np.float32)
+    counts = together.diagonal().copy()
+    np.fill_diagonal(together, 0)
+    if kind == "jaccard":
+        together[together < 2] = 0
+        return np.asarray(together / np.maximum(counts[:, None] + counts[None, :] - together, 1), np.float32)
+    if kind == "cosine":
+        return np.asarray(together / np.sqrt(np.maximum(counts[:, None] * counts[None, :], 1)), np.float32)
+    return together
+
+
+def _sum_of_rows(weights_VV: NDArray[np.float32]) -> ScoreBasket:
+    return lambda visible: np.asarray(weights_VV[visible].sum(axis=0), np.float32)

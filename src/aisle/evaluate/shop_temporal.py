@@ -1,0 +1,148 @@
+"""The protocol *shop-temporal*: what known users take in the days after a fit, all candidates ranked.
+
+For a window that starts at t: the fit saw events before t; candidates are the items that known users took before t;
+asked are the users who took something before t and take a candidate in the window. Variant ``all``: everything a user takes counts;
+variant ``new``: items the user took before are neither candidates nor targets. Reported for the last window alone and
+over all windows.
+
+Legend of shapes: R questions, V item rows, K positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aisle.evaluate.baselines import Baseline
+from aisle.evaluate.report import MethodScores, Role, measure, report_of
+from aisle.evaluate.windows import VARIANT_OF, Question, Window
+from aisle.metrics import Targets
+from aisle.pipeline import Pipeline, RepeatPolicy
+from aisle.progress import Progress, silent
+
+PROTOCOL = "shop-temporal"
+PLACEMENT = "for-you"
+METRICS = ("ndcg@20", "recall@20", "recall_plain@20", "hr@10")
+#: Scores of so many users are held at once: 512 x 100,000 items are 200 MB.
+BLOCK_USERS = 512
+
+
+def evaluate_windows(
+    fitted: Sequence[tuple[Window, Pipeline]], baselines: Mapping[str, Baseline], *, progress: Progress = silent
+) -> dict[str, Any]:
+    """The report over one or several windows, the latest first.
+
+    Args:
+        fitted: Each window with the pipeline that was fitted before it.
+        baselines: By name; they are fitted here, on each window's snapshot.
+    """
+    roles: dict[str, Role] = {PLACEMENT: "placement", **dict.fromkeys(baselines, "baseline")}
+    together = {name: MethodScores(role) for name, role in roles.items()}
+    windows = []
+    for number, (window, pipeline) in enumerate(fitted):
+        alone = {name: MethodScores(role) for name, role in roles.items()}
+        _score_placement(window, pipeline, alone[PLACEMENT])
+        for done, (name, baseline) in enumerate(baselines.items()):
+            progress(f"window {number + 1} of {len(fitted)}: baselines", done, len(baselines))
+            _score_baseline(window, baseline, alone[name])
+        for name, scores in alone.items():
+            for metric, values in scores.per_question.items():
+                together[name].add(metric, values)
+        windows.append(_report(window, alone))
+    report = dict(windows[0])
+    report["windows"] = [{key: one[key] for key in ("start_ms", "counts", "methods")} for one in windows]
+    report["all_windows"] = _all_windows(together, windows)
+    return report
+
+
+def _report(window: Window, methods: Mapping[str, MethodScores]) -> dict[str, Any]:
+    counts = {
+        "candidates": int(window.candidates_V.sum()),
+        **{f"users/{VARIANT_OF[repeat]}": len(window.asked(repeat)) for repeat in VARIANT_OF},
+    }
+    report = report_of(PROTOCOL, methods, placement=PLACEMENT, paired_metrics=_paired(methods), counts=counts)
+    return {**report, "start_ms": window.snapshot.until_ms}
+
+
+def _all_windows(together: Mapping[str, MethodScores], windows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Metrics as means of the windows' means; differences paired over the questions of all windows."""
+    report = report_of(PROTOCOL, together, placement=PLACEMENT, paired_metrics=_paired(together), counts={})
+    for name, method in report["methods"].items():
+        parts = [window["methods"][name]["metrics"] for window in windows]
+        method["metrics"] = {metric: float(np.mean([part[metric] for part in parts])) for metric in parts[0]}
+    return {key: report[key] for key in ("methods", "paired")}
+
+
+def _paired(methods: Mapping[str, MethodScores]) -> tuple[str, ...]:
+    return tuple(metric for metric in methods[PLACEMENT].per_question if metric.startswith("test/ndcg@20"))
+
+
+def _score_placement(window: Window, pipeline: Pipeline, scores: MethodScores) -> None:
+    for repeat, variant in VARIANT_OF.items():
+        asked = window.asked(repeat)
+        ranked = [
+            pipeline.recommend(
+                PLACEMENT, one.query, repeat=repeat, limit=20, eligible_V=window.eligible_V(one, repeat)
+            ).rows_n
+            for one in asked
+        ]
+        _measure(padded(ranked, 20), asked, variant, scores)
+
+
+def _score_baseline(window: Window, baseline: Baseline, scores: MethodScores) -> None:
+    score = baseline(window)
+    popularity_V = _popularity(window)
+    for repeat, variant in VARIANT_OF.items():
+        asked = window.asked(repeat)
+        blocks = []
+        for start in range(0, len(asked), BLOCK_USERS):
+            block = asked[start : start + BLOCK_USERS]
+            blocks.append(_top(score(block, repeat), popularity_V, window, block, repeat))
+        if blocks:
+            _measure(np.concatenate(blocks), asked, variant, scores)
+
+
+def _top(
+    scores_RV: NDArray[np.float32],
+    popularity_V: NDArray[np.float64],
+    window: Window,
+    block: Sequence[Question],
+    repeat: RepeatPolicy,
+    k: int = 20,
+) -> NDArray[np.int64]:
+    """The best k candidates of each row; equal scores by popularity before the window."""
+    # Lowest popularity first, so that a stable sort from the end prefers the popular.
+    order_V = np.argsort(popularity_V, kind="stable")
+    ranked = np.full((len(block), k), -1, np.int64)
+    for number, asked in enumerate(block):
+        eligible = window.eligible_V(asked, repeat)[order_V]
+        rows = order_V[eligible]
+        best = np.argsort(scores_RV[number, rows], kind="stable")[::-1][:k]
+        ranked[number, : len(best)] = rows[best]
+    return ranked
+
+
+def _popularity(window: Window) -> NDArray[np.float64]:
+    counts = np.zeros(window.snapshot.num_items)
+    for item, users in window.snapshot.events.group_by("item").len().iter_rows():
+        counts[item] = users
+    return counts
+
+
+def _measure(
+    ranked_RK: NDArray[np.int64], asked: Sequence[Question], variant: str, scores: MethodScores
+) -> None:
+    targets = Targets.from_lists([one.targets for one in asked])
+    for metric, values in measure(ranked_RK, targets, METRICS, variant=variant).items():
+        scores.add(metric, values)
+
+
+def padded(lists: Sequence[NDArray[np.int32]], k: int) -> NDArray[np.int64]:
+    """Ranked lists as one array [R, k], padded with -1."""
+    ranked = np.full((len(lists), k), -1, np.int64)
+    for number, rows in enumerate(lists):
+        ranked[number, : min(k, len(rows))] = rows[:k]
+    return ranked

@@ -1,0 +1,94 @@
+"""The configuration of candidate generators: one typed block per kind of fit."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from aisle.recipe.strict import Strict
+
+Days = PositiveFloat
+Over = Literal["users", "visitors", "baskets"]
+
+
+class PopularitySpec(Strict):
+    """Distinct visitors per item, decayed; one source ``NAME_<half-life>d`` per half-life."""
+
+    kind: Literal["popularity"]
+    half_life_days: Annotated[list[Days], Field(min_length=1)] = [14.0]
+
+
+class TrendingSpec(Strict):
+    """Recent visitors against what the longer window leads one to expect; one source ``NAME``."""
+
+    kind: Literal["trending"]
+    recent_days: Days = 14.0
+    base_days: Days = 90.0
+    prior_visitors: PositiveFloat = 3.0
+
+
+class ArrivalsSpec(Strict):
+    """Popular among the newly arrived: decayed visitors times 2^(-age of the first event / half-life)."""
+
+    kind: Literal["arrivals"]
+    half_life_days: Days = 30.0
+
+
+class CooccurrenceSpec(Strict):
+    """Items taken together, as neighbour lists; one source ``NAME``."""
+
+    kind: Literal["cooccurrence"]
+    over: Over = "baskets"
+    similarity: Literal["cosine", "lift"] = "cosine"
+    half_life_days: Days | None = None
+    min_together: PositiveInt = 2
+    shrinkage: Annotated[float, Field(ge=0)] = 5.0
+    top_n: PositiveInt = 200
+    history_half_life_days: Annotated[list[Days | None], Field(min_length=1)] = [30.0]
+
+
+class EaseSpec(Strict):
+    """EASE item-to-item weights; one source ``NAME_<half-life>d`` per half-life of the asking history.
+
+    ``memory_gb`` bounds the fit, which needs about 12 bytes per pair of items; beyond it the most taken items are kept.
+    """
+
+    kind: Literal["ease"]
+    over: Over = "users"
+    l2: PositiveFloat = 300.0
+    half_life_days: Days | None = None
+    top_n: PositiveInt = 300
+    memory_gb: PositiveFloat = 4.0
+    history_half_life_days: Annotated[list[Days | None], Field(min_length=1)] = [30.0, 180.0]
+
+
+class RepeatsSpec(Strict):
+    """A visitor's own purchases; sources ``NAME_<half-life>d``, and ``NAME_due`` by repurchase interval."""
+
+    kind: Literal["repeats"]
+    half_life_days: list[Days | None] = [30.0, 180.0]
+    due: bool = True
+    min_intervals: PositiveInt = 5
+
+
+class ContentSpec(Strict):
+    """TF-IDF of titles, categories and brands, projected; finds items newer than the fit. One source ``NAME``."""
+
+    kind: Literal["content"]
+    dimension: PositiveInt = 96
+    min_items_per_token: PositiveInt = 2
+    max_tokens: PositiveInt = 50_000
+    history_half_life_days: Days | None = 30.0
+    index: Literal["exact", "faiss"] = "exact"
+
+
+GeneratorSpec = Annotated[
+    PopularitySpec | TrendingSpec | ArrivalsSpec | CooccurrenceSpec | EaseSpec | RepeatsSpec | ContentSpec,
+    Field(discriminator="kind"),
+]
+
+
+def source_name(name: str, half_life_days: float | None) -> str:
+    """The source's name for one half-life: ``own_30d``; ``own_always`` where nothing decays."""
+    return f"{name}_always" if half_life_days is None else f"{name}_{half_life_days:g}d"

@@ -1,0 +1,70 @@
+"""Content similarity: TF-IDF of titles, categories and brands, projected by a truncated SVD.
+
+Source: Deerwester et al., "Indexing by latent semantic analysis", JASIS 1990.
+
+Legend of shapes: V item rows, W vocabulary size, D dimensions.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from aisle.data.snapshots import FIRST_ROW, Snapshot
+from aisle.pipeline.generators import ContentGenerator, TextEncoder
+from aisle.pipeline.text import item_tokens
+from aisle.recipe.generators import ContentSpec
+from aisle.retrieval.matrices import Signals
+
+
+def fit_content(name: str, spec: ContentSpec, snapshot: Snapshot, signals: Signals) -> list[ContentGenerator]:
+    """The encoder and the vectors of all items with a text; no source where the catalogue has too few texts."""
+    no_text: list[str] = []
+    tokens_V = [no_text] * FIRST_ROW + [
+        item_tokens(title, category, brand)
+        for title, category, brand in snapshot.catalogue.select("title", "category", "brand").iter_rows()
+    ]
+    encoder = fit_encoder(tokens_V, spec)
+    if encoder is None:
+        return []
+    vectors_VD = np.stack([encoder.encode(tokens) for tokens in tokens_V])
+    return [
+        ContentGenerator(
+            name, encoder, vectors_VD, half_life_days=spec.history_half_life_days, index_kind=spec.index
+        )
+    ]
+
+
+def fit_encoder(tokens_of_items: list[list[str]], spec: ContentSpec) -> TextEncoder | None:
+    """Choose the vocabulary, weigh it, and find the projection; ``None`` where fewer than two tokens are shared."""
+    document_counts = Counter(token for tokens in tokens_of_items for token in set(tokens))
+    frequent = [(count, token) for token, count in document_counts.items() if count >= spec.min_items_per_token]
+    frequent = sorted(frequent, key=lambda entry: (-entry[0], entry[1]))[: spec.max_tokens]
+    vocabulary = {token: row for row, token in enumerate(sorted(token for _, token in frequent))}
+    if len(vocabulary) < 2:
+        return None
+    num_documents = sum(1 for tokens in tokens_of_items if tokens)
+    counts = np.array([document_counts[token] for token in vocabulary], np.float64)
+    idf_W = (np.log((1 + num_documents) / (1 + counts)) + 1).astype(np.float32)
+    weights_VW = _tf_idf(tokens_of_items, vocabulary, idf_W)
+    dimension = min(spec.dimension, min(weights_VW.shape) - 1)
+    start = np.random.default_rng(0).standard_normal(min(weights_VW.shape))
+    _, _, directions_DW = svds(weights_VW, k=dimension, v0=start)
+    return TextEncoder(vocabulary, idf_W, np.ascontiguousarray(directions_DW.T, np.float32))
+
+
+def _tf_idf(tokens_of_items: list[list[str]], vocabulary: dict[str, int], idf_W: np.ndarray) -> sparse.csr_matrix:
+    rows, columns, values = [], [], []
+    for row, tokens in enumerate(tokens_of_items):
+        counts = Counter(vocabulary[token] for token in tokens if token in vocabulary)
+        if not counts:
+            continue
+        weights = np.array([(1 + np.log(count)) * idf_W[column] for column, count in counts.items()])
+        rows += [row] * len(counts)
+        columns += list(counts)
+        values += list(weights / np.linalg.norm(weights))
+    shape = (len(tokens_of_items), len(vocabulary))
+    return sparse.csr_matrix((np.array(values, np.float32), (rows, columns)), shape=shape)

@@ -1,0 +1,1 @@
+"""Fits pipelines and models."""

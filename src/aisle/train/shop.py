@@ -1,0 +1,182 @@
+"""Train a shop's pipeline: generators per snapshot, blends on earlier windows, then everything again on all data.
+
+Cut-offs go back from the end of the data in steps of the horizon. At each, generators are fitted on what came before.
+The pipeline of a test window blends them with weights fitted on the windows before it; the pipeline that will serve is
+fitted on everything, with weights from the latest windows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aisle.data.snapshots import ShopLog, Snapshot
+from aisle.errors import DataError
+from aisle.evaluate.windows import VARIANT_OF, Window, build_window, cut_windows
+from aisle.pipeline import Blend, Pipeline, Placement, RepeatPolicy
+from aisle.pipeline.generators import Generator
+from aisle.progress import Progress, silent
+from aisle.recipe import ShopRecipe
+from aisle.recipe.shop import PlacementSpec
+from aisle.retrieval import Signals
+from aisle.schema import DAY_MS
+from aisle.train.blend import fit_blend
+from aisle.train.examples import Examples, build_examples
+
+logger = logging.getLogger(__name__)
+
+FitGenerators = Callable[[Snapshot], Mapping[str, Generator]]
+
+
+@dataclass(frozen=True)
+class ShopFit:
+    """What training brought.
+
+    Attributes:
+        tests: Each test window, the latest first, with the pipeline fitted before it.
+        serving: The pipeline fitted on all data.
+    """
+
+    tests: Sequence[tuple[Window, Pipeline]]
+    serving: Pipeline
+
+
+def signals_of(recipe: ShopRecipe) -> Signals:
+    """The recipe's event strengths."""
+    return Signals(recipe.signals, recipe.target)
+
+
+def train_shop(
+    recipe: ShopRecipe, log: ShopLog, fit_generators: FitGenerators, *, progress: Progress = silent
+) -> ShopFit:
+    """Fit everything that the recipe says.
+
+    Args:
+        recipe: What to fit.
+        log: The shop's history.
+        fit_generators: Fits the recipe's generators on a snapshot.
+        progress: Told of each step.
+
+    Raises:
+        DataError: the history is too short for the recipe's windows.
+    """
+    horizon, tests, validations = recipe.windows.horizon_days, recipe.windows.test, recipe.windows.validation
+    cuts = cut_windows(log, horizon_days=horizon, count=tests + validations)
+    _check_length(log, cuts[-1], recipe)
+    steps = _Steps(progress, total=2 * (len(cuts) + 1))
+    fitted = []
+    for cut in cuts:
+        steps.next("fit generators")
+        snapshot = log.before(cut)
+        window = build_window(
+            log,
+            snapshot,
+            horizon_days=horizon,
+            signals=signals_of(recipe),
+            history_limit=recipe.history_limit,
+        )
+        bare = _bare_pipeline(recipe, snapshot, fit_generators(snapshot))
+        steps.next("collect candidates")
+        fitted.append(_Fitted(window, bare, _examples(recipe, bare, window, log)))
+    results = [
+        (fitted[number].window, _blended(recipe, fitted[number].pipeline, fitted[number + 1 : number + 1 + validations]))
+        for number in range(tests)
+    ]
+    steps.next("fit generators on all data")
+    snapshot = log.before(log.end_ms)
+    bare = _bare_pipeline(recipe, snapshot, fit_generators(snapshot))
+    steps.next("fit blends")
+    return ShopFit(results, _blended(recipe, bare, fitted[:validations]))
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    window: Window
+    pipeline: Pipeline
+    examples: Mapping[tuple[str, RepeatPolicy], Examples]
+
+
+class _Steps:
+    """Counts steps for the progress report."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def next(self, stage: str) -> None:
+        self._progress(stage, self._done, self._total)
+        self._done += 1
+
+
+def _check_length(log: ShopLog, first_cut: int, recipe: ShopRecipe) -> None:
+    horizon = recipe.windows.horizon_days
+    if first_cut - log.first_ms < horizon * DAY_MS:
+        needed = (recipe.windows.test + recipe.windows.validation + 1) * horizon
+        days = (log.end_ms - log.first_ms) / DAY_MS
+        raise DataError(
+            f"expected at least {needed} days of events ({recipe.windows.test} test and {recipe.windows.validation} "
+            f"validation windows of {horizon} days, and as much before them), received {days:.0f}; import more, or "
+            f"--set windows.horizon_days={max(1, int(days // (needed / horizon)))}"
+        )
+
+
+def _bare_pipeline(recipe: ShopRecipe, snapshot: Snapshot, generators: Mapping[str, Generator]) -> Pipeline:
+    """The pipeline before its blends are fitted; sources that the data could not fill are left out."""
+    placements = {}
+    for name, spec in recipe.placements.items():
+        sources = tuple(source for source in spec.sources if source in generators)
+        if missing := [source for source in spec.sources if source not in generators]:
+            logger.warning("%s: the data gives nothing for %s, left out", name, ", ".join(missing))
+        if sources:
+            placements[name] = Placement(name, spec.asks_with, sources, {}, spec.fill)
+    return Pipeline(
+        item_ids=snapshot.item_ids,
+        generators=generators,
+        placements=placements,
+        signals=recipe.signals,
+        target=recipe.target,
+        candidates_per_source=recipe.candidates_per_source,
+        history_limit=recipe.history_limit,
+        fitted_until_ms=snapshot.until_ms,
+    )
+
+
+def _repeat_policies(spec: PlacementSpec) -> tuple[RepeatPolicy, ...]:
+    """Policies whose weights differ: repeats matter only where the placement looks at what visitors take next."""
+    return tuple(VARIANT_OF) if spec.fit == "next-window" else ("allow",)
+
+
+def _examples(
+    recipe: ShopRecipe, pipeline: Pipeline, window: Window, log: ShopLog
+) -> dict[tuple[str, RepeatPolicy], Examples]:
+    return {
+        (name, repeat): build_examples(pipeline, placement, recipe.placements[name], repeat, window, log)
+        for name, placement in pipeline.placements.items()
+        if len(placement.sources) > 1
+        for repeat in _repeat_policies(recipe.placements[name])
+    }
+
+
+def _blended(recipe: ShopRecipe, bare: Pipeline, validation: Sequence[_Fitted]) -> Pipeline:
+    """The pipeline with weights fitted on validation windows."""
+    placements = {}
+    for name, placement in bare.placements.items():
+        blends: dict[RepeatPolicy, Blend] = {}
+        for repeat in _repeat_policies(recipe.placements[name]):
+            if len(placement.sources) == 1:
+                blends[repeat] = Blend({placement.sources[0]: 1.0})
+                continue
+            parts = [
+                fitted.examples[name, repeat]
+                for fitted in validation
+                if fitted.pipeline.placements[name].sources == placement.sources
+            ]
+            blends[repeat] = fit_blend(placement.sources, parts, seed=recipe.seed)
+        placements[name] = Placement(
+            name,
+            placement.asks_with,
+            placement.sources,
+            {"allow": blends["allow"], "exclude": blends.get("exclude", blends["allow"])},
+            placement.fill,
+        )
+    return bare.with_placements(placements)
