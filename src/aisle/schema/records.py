@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+import orjson
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from aisle.schema.time import parse_timestamp_ms
 
@@ -22,37 +23,36 @@ KNOWN_EVENT_TYPES = (
 )
 
 MAX_ID_LENGTH = 256
+#: Whole numbers below this are exact as floating point numbers.
+MAX_WHOLE_FLOAT = 2**53
 MAX_ITEMS_PER_EVENT = 1000
 #: Maps of the shop's own may hold lists and maps in each other so deep; writers of JSON give up somewhat later.
 MAX_JSON_DEPTH = 64
+MAX_JSON_BYTES = 65_536
 
 
 def _id_text(value: object) -> object:
-    """Accept whole numbers as ids: spreadsheets and databases often hold them so."""
-    if isinstance(value, bool):
-        return value
-    return str(value) if isinstance(value, int) else value
-
-
-def _no_control_characters(value: str) -> str:
-    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in value):
-        raise ValueError("an id must not contain control characters or lone surrogates")
-    return value
+    """Accept whole numbers as ids: spreadsheets and databases often hold them so, and some turn them into 17850.0."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < MAX_WHOLE_FLOAT:
+        value = int(value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 Id = Annotated[
     str,
-    BeforeValidator(_id_text),
     Field(min_length=1, max_length=MAX_ID_LENGTH, pattern=r"^[^\x00-\x1f]+$", examples=["sku1"]),
+    BeforeValidator(_id_text),
 ]
 EventType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["purchase"])]
 TimestampMs = Annotated[
     int,
     BeforeValidator(parse_timestamp_ms),
-    Field(
-        description="RFC 3339 text, or Unix seconds or milliseconds; a time without a zone is UTC",
-        examples=["2011-12-09T12:50:00Z"],
-        json_schema_extra={"anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}], "type": None},
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}],
+            "description": "RFC 3339 text, or Unix seconds or milliseconds; a time without a zone is UTC",
+            "examples": ["2011-12-09T12:50:00Z"],
+        }
     ),
 ]
 Finite = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
@@ -69,7 +69,18 @@ def _not_too_deep(value: dict[str, Any]) -> dict[str, Any]:
     raise ValueError(f"expected at most {MAX_JSON_DEPTH} levels of lists and maps in each other, received more")
 
 
-JsonMap = Annotated[dict[str, Any], AfterValidator(_not_too_deep)]
+def _encodable(value: dict[str, Any]) -> dict[str, Any]:
+    """What cannot be written as JSON (a number of more than 64 bits, half a character) cannot be kept."""
+    try:
+        size = len(orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS))
+    except TypeError as error:
+        raise ValueError(f"expected a map that JSON can hold: {error}") from None
+    if size > MAX_JSON_BYTES:
+        raise ValueError(f"expected at most {MAX_JSON_BYTES} bytes as JSON, received {size}")
+    return value
+
+
+JsonMap = Annotated[dict[str, Any], AfterValidator(_not_too_deep), AfterValidator(_encodable)]
 
 
 class Record(BaseModel):
