@@ -106,7 +106,8 @@ class IndexContract:
             index.add(np.array([[np.nan, 0.0]]))
         with pytest.raises(ValueError, match="expected k >= 1, received 0"):
             index.search(np.ones((1, 2)), 0)
-        for mask in (np.ones(2, bool), np.ones(3)):
+        wrong: list[np.ndarray] = [np.ones(2, bool), np.ones(3)]
+        for mask in wrong:
             with pytest.raises(ValueError, match="mask: expected 3 booleans"):
                 index.search(np.ones((1, 2)), 1, mask)
         with pytest.raises(ValueError, match="expected dimension >= 1"):
