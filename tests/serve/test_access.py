@@ -84,7 +84,9 @@ def test_no_detour_leads_past_the_key(keyed: TestClient, path: str) -> None:
 
 def test_a_beacon_may_send_events_as_text_with_the_key_in_the_address(keyed: TestClient) -> None:
     content = b'{"events": [{"type": "view", "session_id": "s", "item_id": "a"}]}'
-    response = keyed.post(f"/v1/events?key={WRITE}", content=content, headers={"content-type": "text/plain;charset=UTF-8"})
+    response = keyed.post(
+        f"/v1/events?key={WRITE}", content=content, headers={"content-type": "text/plain;charset=UTF-8"}
+    )
     assert (response.status_code, response.json()["accepted"]) == (202, 1)
 
 

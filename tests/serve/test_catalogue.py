@@ -7,7 +7,21 @@ from urllib.parse import quote
 import pytest
 from starlette.testclient import TestClient
 
-STRANGE_IDS = ["a/b", "a%2Fb", "50% off", "ü/ö?#&=", "x/events", "a:activate", ".", "日本語", "a b", "//", "%", "a\\b", "😀"]
+STRANGE_IDS = [
+    "a/b",
+    "a%2Fb",
+    "50% off",
+    "ü/ö?#&=",
+    "x/events",
+    "a:activate",
+    ".",
+    "日本語",
+    "a b",
+    "//",
+    "%",
+    "a\\b",
+    "😀",
+]
 
 
 def test_an_item_goes_in_comes_back_and_goes_out(client: TestClient) -> None:
@@ -49,7 +63,19 @@ def test_slashes_may_also_stand_as_they_are(client: TestClient) -> None:
     assert client.get("/v1/items/a/b").json()["item_id"] == "a/b"
 
 
-@pytest.mark.parametrize("path", ["/v1/items/%00", "/v1/items/%FF", f"/v1/items/{'x' * 257}", "/v1/items/", "/v1/items/%0A"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/items/%00",
+        "/v1/items/%FF",
+        f"/v1/items/{'x' * 257}",
+        "/v1/items/",
+        "/v1/items/%0A",
+        "/v1/items/a%0Ab",
+        "/v1/items/%C2%85",
+        "/v1/items/%20",
+    ],
+)
 def test_what_is_no_id_is_422_and_named(client: TestClient, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 422
@@ -65,7 +91,12 @@ def test_the_id_of_the_body_must_be_that_of_the_path(client: TestClient) -> None
 
 @pytest.mark.parametrize(
     ("body", "field"),
-    [({"prize": 3}, "prize"), ({"price": -1}, "price"), ({"available": "perhaps"}, "available"), ({"category": "Tea"}, "category")],
+    [
+        ({"prize": 3}, "prize"),
+        ({"price": -1}, "price"),
+        ({"available": "perhaps"}, "available"),
+        ({"category": "Tea"}, "category"),
+    ],
 )
 def test_a_wrong_field_is_422_and_named(client: TestClient, body: dict[str, object], field: str) -> None:
     response = client.put("/v1/items/tea", json=body)
@@ -74,7 +105,9 @@ def test_a_wrong_field_is_422_and_named(client: TestClient, body: dict[str, obje
 
 
 def test_many_items_at_once_and_the_bad_ones_named(client: TestClient) -> None:
-    answer = client.post("/v1/items", json={"items": [{"item_id": "a"}, {"title": "no id"}, {"item_id": "b", "price": "?"}]})
+    answer = client.post(
+        "/v1/items", json={"items": [{"item_id": "a"}, {"title": "no id"}, {"item_id": "b", "price": "?"}]}
+    )
     assert answer.status_code == 200
     assert answer.json()["accepted"] == 1
     assert [entry["index"] for entry in answer.json()["rejected"]] == [1, 2]

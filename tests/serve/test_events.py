@@ -6,7 +6,6 @@ import gzip
 
 import pytest
 from starlette.testclient import TestClient
-
 from tests.serve.conftest import purchase, service_of
 
 
@@ -126,7 +125,9 @@ def test_a_body_of_another_type_is_refused(client: TestClient) -> None:
     packed = gzip.compress(b'{"events": []}')
     assert client.post("/v1/events", content=packed, headers={"content-type": "application/gzip"}).status_code == 422
     # Text needs no preflight, so a page of any site could send it: it is no JSON without a key in the address.
-    assert client.post("/v1/events", content=b'{"events": []}', headers={"content-type": "text/plain"}).status_code == 422
+    assert (
+        client.post("/v1/events", content=b'{"events": []}', headers={"content-type": "text/plain"}).status_code == 422
+    )
 
 
 def test_events_of_a_session_need_no_user(client: TestClient) -> None:

@@ -44,7 +44,14 @@ def test_the_answer_names_its_worker(client: TestClient) -> None:
 
 @pytest.mark.parametrize(
     ("segment", "path_part"),
-    [("plain", "plain"), ("a%2Fb", "a%2Fb"), ("a%252Fb", "a%252Fb"), ("%C3%BC", "ü"), ("x%3Aactivate", "x:activate")],
+    [
+        ("plain", "plain"),
+        ("a%2Fb", "a%2Fb"),
+        ("a%252Fb", "a%252Fb"),
+        ("%C3%BC", "ü"),
+        ("x%3Aactivate", "x:activate"),
+        ("a%0Ab", "a%0Ab"),
+    ],
 )
 def test_a_segment_keeps_what_is_ambiguous_encoded(segment: str, path_part: str) -> None:
     assert decode_segment(segment) == path_part

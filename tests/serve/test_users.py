@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
-
 from tests.serve.conftest import purchase
 
 

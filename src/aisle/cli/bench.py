@@ -18,8 +18,8 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 import click
-from aisle.cli.context import CliContext
 
+from aisle.cli.context import CliContext
 from aisle.cli.hardware import describe_hardware
 from aisle.errors import BackendUnavailableError, DataError
 

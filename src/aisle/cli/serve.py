@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from aisle.cli.context import CliContext
 
+from aisle.cli.context import CliContext
 from aisle.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,9 +78,8 @@ def worker_app() -> FastAPI:
 
 def _check(directory: Path, host: str) -> None:
     """Say what is wrong before any process is started."""
-    from aisle.workspace import Workspace
-
     from aisle.serve.access import Keys, check_binding
+    from aisle.workspace import Workspace
 
     server = Workspace.open(directory).config.server
     check_binding(host, Keys(server.admin_key, server.write_key))

@@ -9,7 +9,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -26,7 +25,7 @@ MAX_EVENTS_PER_CALL = 10_000
 MAX_ITEMS_PER_CALL = 10_000
 
 Placement = Literal["for-you", "similar-items", "bought-together", "buy-it-again", "trending", "popular"]
-PathId = Annotated[Id, StringConstraints(strip_whitespace=True), BeforeValidator(decode_path_id)]
+PathId = Annotated[Id, BeforeValidator(decode_path_id)]
 Names = Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=1000)]
 
 

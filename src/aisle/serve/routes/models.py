@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from aisle.bundle import Bundle
-from aisle.errors import BundleError
 from aisle.schema import format_timestamp
 from aisle.serve.bodies import PathId
 from aisle.serve.faults import problem, refusals
@@ -51,9 +50,7 @@ def activate_model(version: PathId, service: ServiceOfApp) -> Response:
     record = next((record for record in service.store.bundles() if record.version == version), None)
     if record is None:
         return problem(404, f"there is no version {version!r}; GET /v1/models lists them")
-    bundle = Bundle.open(record.path, verify=True)
-    if bundle.manifest_sha256 != record.manifest_sha256:
-        raise BundleError(f"the manifest of {version} is not the one that was registered; train or register it again")
+    Bundle.open(service.workspace.directory / record.path, manifest_sha256=record.manifest_sha256)
     service.store.activate_bundle(version)
     service.recommender.refresh()
     return JsonAnswer({**_model(record), "active": True})
