@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.contracts.index_suite import IndexContract
 
 from aisle.index import ExactIndex, Index
 from aisle.index.exact import top
+from tests.contracts.index_suite import IndexContract
 
 
 class TestExactIndex(IndexContract):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 import pytest
-from tests.contracts.index_suite import IndexContract
 
 from aisle.errors import BackendUnavailableError
 from aisle.index import FaissIndex, Index
+from tests.contracts.index_suite import IndexContract
 
 
 class TestFlat(IndexContract):

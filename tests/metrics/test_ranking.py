@@ -141,6 +141,7 @@ def test_targets_from_pairs_and_lists_are_the_same() -> None:
         Targets.from_pairs(np.array([1]), np.array([1, 2]), 2)
 
 
+@pytest.mark.timing
 def test_fifty_thousand_lists_take_well_under_a_second() -> None:
     generator = np.random.default_rng(0)
     ranked = generator.random((50_000, 40)).argsort(axis=1)[:, :20] + generator.integers(0, 100_000, (50_000, 1))

@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup)
 @click.option("-C", "directory", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="The workspace.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(aisle.__version__, message="%(prog)s %(version)s")
