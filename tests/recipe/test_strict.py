@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aisle.errors import ConfigError
 from aisle.recipe.strict import Strict, parse_strict, read_yaml
@@ -23,6 +23,12 @@ class Ease(Strict):
 
 class Limits(Strict):
     per_category: int | None = None
+
+    @model_validator(mode="after")
+    def _is_positive(self) -> Self:
+        if self.per_category is not None and self.per_category < 1:
+            raise ValueError(f"expected per_category >= 1, received {self.per_category}")
+        return self
 
 
 class Settings(Strict):
@@ -45,6 +51,7 @@ class Settings(Strict):
         ("placement: {}", "did you mean 'placements'?"),
         ("generators: [{kind: eese}]", "'generators.0': Input tag 'eese'"),
         ("generators: [{kind: ease, regularization: .inf}]", "finite number"),
+        ("placements: {trending: {per_category: 0}}", "'placements.trending': expected per_category >= 1, received 0"),
         ("[1]", "expected a mapping"),
     ],
 )
@@ -60,8 +67,15 @@ def test_several_problems_are_told_at_once() -> None:
         parse_strict(Settings, {"a": 1, "b": 2}, "here")
 
 
+def test_a_long_wrong_value_is_cut_short() -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_strict(Settings, {"placements": ["x" * 5000]}, "here")
+    assert "'placements': Input should be a valid dictionary, received ['xxx" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
 def test_an_empty_document_is_all_defaults_and_values_stay() -> None:
     settings = parse_strict(Settings, read_yaml("", "here"), "here")
     assert settings == Settings()
     with pytest.raises(ValueError, match="frozen"):
-        settings.placements = {}
+        settings.placements = {}  # type: ignore[misc]

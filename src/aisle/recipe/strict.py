@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from aisle.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
+_SHOWN = 120  # characters of a wrong value that an error repeats
 
 
 class Strict(BaseModel):
@@ -90,7 +91,11 @@ def _problem(model: type[BaseModel], details: dict[str, Any]) -> str:
         return f"unknown key {path!r}, {nearest(str(location[-1]), known)}"
     if details["type"] == "missing":
         return f"{path!r} is missing"
-    return f"{path!r}: {details['msg']}, received {details['input']!r}"
+    if details["type"] == "value_error":  # a check of ours, which says itself what it received
+        return f"{path!r}: {details['ctx']['error']}"
+    received = repr(details["input"])
+    shown = received if len(received) <= _SHOWN else f"{received[:_SHOWN]}..."
+    return f"{path!r}: {details['msg']}, received {shown}"
 
 
 def _models_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[type[BaseModel]]:
