@@ -416,15 +416,21 @@ class StoreContract:
         assert store.import_mark("k") is None
         first = mark(rows_done=5, byte_offset=77, state={"reasons": {"x": 2}})
         store.save_import_mark(first)
-        assert store.import_mark("k") == first
+        none = {"accepted": 0, "duplicates": 0}
+        assert store.import_mark("k") == mark(rows_done=5, byte_offset=77, state={"reasons": {"x": 2}} | none)
         frame = event_frame({"event_id": "1", "timestamp_ms": 1})
-        for rows_done, save in (
-            (6, lambda m: store.write_events(frame, m)),
-            (7, lambda m: store.put_items([Item(item_id="a")], m)),
-            (8, lambda m: store.put_users([User(user_id="u")], m)),
+        items, users = [Item(item_id="a")], [User(user_id="u")]
+        for save in (
+            lambda m: store.write_events(frame, m),
+            lambda m: store.put_items(items, m),
+            lambda m: store.put_users(users, m),
         ):
-            save(mark(rows_done=rows_done, finished=True))
-            assert store.import_mark("k") == mark(rows_done=rows_done, finished=True)
+            store.save_import_mark(mark())
+            save(mark(rows_done=8, state={"accepted": 3}, finished=True))
+            counted = {"accepted": 4, "duplicates": 0}
+            assert store.import_mark("k") == mark(rows_done=8, state=counted, finished=True)
+            save(mark(state=counted))
+            assert store.import_mark("k") == mark(state={"accepted": 4, "duplicates": 1})
 
     # ---- bundles
 

@@ -24,13 +24,15 @@ CONTENT_FIELDS = (
     "context",
 )
 
-_SEPARATOR = "\x1f"
-_TIME_OFFSET_MS = 1 << 47  # keeps times before 1970 sortable as text
+#: Between the fields of a content text, and between the items of one event; neither occurs in an id.
+FIELD_SEPARATOR = "\x1f"
+ITEM_SEPARATOR = "\x1e"
+TIME_OFFSET_MS = 1 << 47  # keeps times before 1970 sortable as text
 
 
 def content_text(values: Sequence[str | None]) -> str:
     """Join the canonical texts of :data:`CONTENT_FIELDS`; a missing field is empty."""
-    return _SEPARATOR.join("" if value is None else value for value in values)
+    return FIELD_SEPARATOR.join("" if value is None else value for value in values)
 
 
 def content_digest(text: str) -> int:
@@ -40,5 +42,5 @@ def content_digest(text: str) -> int:
 
 def derive_event_id(timestamp_ms: int, digest: int, occurrence: int) -> str:
     """The id of the ``occurrence``-th (from 0) of identical rows of one file or batch."""
-    base = f"{timestamp_ms + _TIME_OFFSET_MS:012x}-{digest:016x}"
+    base = f"{timestamp_ms + TIME_OFFSET_MS:012x}-{digest:016x}"
     return base if occurrence == 0 else f"{base}-{occurrence}"

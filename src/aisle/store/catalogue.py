@@ -64,7 +64,7 @@ class Catalogue:
                 book.put(rows[item.item_id], item, undated)
             book.save(connection)
             if mark is not None:
-                self._marks.save_within(connection, mark)
+                self._marks.save_within(connection, mark, len(book.added), len(items) - len(book.added))
         return len(book.added)
 
     def get_item(self, item_id: str) -> Item | None:

@@ -137,7 +137,10 @@ class ServedRecord:
 
 @dataclass(frozen=True)
 class ImportMark:
-    """How far an import has come; saved in the same transaction as the rows it speaks of."""
+    """How far an import has come; saved in the same transaction as the rows it speaks of.
+
+    Saving it with rows adds what became of them to the state's counters ``accepted`` and ``duplicates``.
+    """
 
     import_key: str
     kind: str
@@ -247,6 +250,10 @@ class Store(Protocol):
 
     def activate_bundle(self, version: str) -> None:
         """Make a bundle the active one. Raises DataError where there is no such version."""
+        ...
+
+    def previous_bundle(self) -> BundleRecord | None:
+        """The bundle that a rollback would make active, or None."""
         ...
 
     def rollback_bundle(self) -> str:

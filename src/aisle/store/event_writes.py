@@ -100,7 +100,7 @@ class EventWrites:
             if accepted:
                 self.clock.follow(connection, frame["timestamp_ms"])
             if mark is not None:
-                self.marks.save_within(connection, mark)
+                self.marks.save_within(connection, mark, accepted, num_events - accepted)
         return WriteResult(accepted, num_events - accepted)
 
 

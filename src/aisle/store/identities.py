@@ -96,7 +96,7 @@ class Users:
                 values = {"attributes": write.excluded.attributes, "updated_ms": write.excluded.updated_ms}
                 connection.execute(write.on_conflict_do_update(index_elements=["user_row"], set_=values), changed)
             if mark is not None:
-                self._marks.save_within(connection, mark)
+                self._marks.save_within(connection, mark, len(changed), len(users) - len(changed))
         return len(changed)
 
     def get_user(self, user_id: str) -> User | None:

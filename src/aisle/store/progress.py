@@ -115,9 +115,12 @@ class ImportMarks:
         with self._database.write() as connection:
             self.save_within(connection, mark)
 
-    def save_within(self, connection: sa.Connection, mark: ImportMark) -> None:
-        """Save a mark in the transaction of the rows it speaks of."""
+    def save_within(self, connection: sa.Connection, mark: ImportMark, accepted: int = 0, duplicates: int = 0) -> None:
+        """Save a mark in the transaction of the rows it speaks of, and count in its state what became of them."""
+        state = dict(mark.state)
+        state["accepted"] = state.get("accepted", 0) + accepted
+        state["duplicates"] = state.get("duplicates", 0) + duplicates
         values = {field.name: getattr(mark, field.name) for field in fields(mark)}
-        values["state"] = orjson.dumps(mark.state).decode()
+        values["state"] = orjson.dumps(state).decode()
         write = sqlite.insert(tables.imports).values(values)
         connection.execute(write.on_conflict_do_update(index_elements=["import_key"], set_=values))

@@ -69,6 +69,14 @@ class Registry:
         now = self.clock.now_within(connection)
         connection.execute(sa.insert(activations).values(version=version, time_ms=now))
 
+    def previous_bundle(self) -> BundleRecord | None:
+        """The bundle that :meth:`rollback_bundle` would make active, so that it can be checked before."""
+        earlier = sa.select(activations.c.version).where(activations.c.version != _ACTIVE.scalar_subquery())
+        latest = earlier.order_by(activations.c.activation.desc()).limit(1).scalar_subquery()
+        with self.database.read() as connection:
+            row = connection.execute(_RECORDS.where(bundles.c.version == latest)).first()
+        return None if row is None else _record(*row, is_active=False)
+
     def rollback_bundle(self) -> str:
         """Go back to the bundle that was active before.
 

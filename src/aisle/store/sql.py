@@ -67,6 +67,7 @@ class SqlStore:
         self.register_bundle = registry.register_bundle
         self.bundles = registry.bundles
         self.activate_bundle = registry.activate_bundle
+        self.previous_bundle = registry.previous_bundle
         self.rollback_bundle = registry.rollback_bundle
         self.delete_bundle = registry.delete_bundle
         self.active_bundle = registry.active_bundle
