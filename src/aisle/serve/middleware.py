@@ -91,17 +91,26 @@ class Measurement:
             return
         started = time.perf_counter()
         status = 500  # what the server answers where the app raises
+        is_noted = False
 
-        async def send_noting_status(message: Message) -> None:
+        def note() -> None:
+            nonlocal is_noted
+            is_noted = True
+            # The router leaves its route in the scope; paths themselves would be an unbounded label.
+            route = getattr(scope.get("route"), "path_format", "unmatched")
+            self._instruments.observe_call(scope["method"], route, status, time.perf_counter() - started)
+
+        async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)[WORKER_HEADER] = self._worker
+            elif not message.get("more_body", False):
+                note()  # before the last byte leaves: who has the answer finds it counted
             await send(message)
 
         try:
-            await self._app(scope, receive, send_noting_status)
+            await self._app(scope, receive, send_and_note)
         finally:
-            # The router leaves its route in the scope; paths themselves would be an unbounded label.
-            route = getattr(scope.get("route"), "path_format", "unmatched")
-            self._instruments.observe_call(scope["method"], route, status, time.perf_counter() - started)
+            if not is_noted:
+                note()

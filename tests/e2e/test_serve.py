@@ -1,0 +1,160 @@
+"""aisle serve as a process: its greeting, its clear errors, its end, and what it does not import."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from aisle.workspace import Workspace
+from tests.e2e.conftest import Server
+
+
+def aisle(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "aisle", "-C", str(directory), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_greeting_names_the_address_and_the_page_is_there(directory: Path, serve: Callable[..., Server]) -> None:
+    server = serve(directory)
+    assert server.greeting == f"Aisle serves shop on {server.url} (API: {server.url}/docs). Stop it with Ctrl-C.\n"
+    assert "<title>Aisle</title>" in server.call("GET", "/")[1]
+
+
+def test_a_taken_port_is_one_clear_error(directory: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        done = aisle(directory, "serve", "--port", str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"Error: port {port} on 127.0.0.1 is taken by another process; stop it, or choose another: --port {port + 1}\n"
+    )
+
+
+def test_another_host_without_keys_is_refused(directory: Path) -> None:
+    done = aisle(directory, "serve", "--host", "0.0.0.0", "--port", "0")
+    assert done.returncode == 1
+    assert "loopback only" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_another_host_with_keys_is_served(directory: Path, serve: Callable[..., Server]) -> None:
+    (directory / "aisle.yaml").write_text("server: {admin_key: a-long-secret}")
+    server = serve(directory, "--host", "0.0.0.0")
+    assert server.call("GET", "/v1/models")[0] == 401
+
+
+def test_no_workspace_is_one_clear_error(tmp_path: Path) -> None:
+    done = aisle(tmp_path, "serve")
+    assert done.returncode == 1
+    assert "aisle init" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def living(group: int) -> list[str]:
+    """The processes of a group that have not ended."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, _, pgrp, *_ = (directory / "stat").read_text().rpartition(")")[2].split()
+            if int(pgrp) == group and state != "Z":
+                found.append((directory / "cmdline").read_text())
+    return found
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_stopping_ends_every_process_and_writes_what_was_served(
+    directory: Path, serve: Callable[..., Server], workers: str
+) -> None:
+    server = serve(directory, "--workers", workers)
+    with closing(server.connect()) as connection:
+        connection.request(
+            "POST", "/v1/recommendations", b'{"placement": "popular"}', {"content-type": "application/json"}
+        )
+        assert connection.getresponse().status == 200
+    assert len(living(server.process.pid)) >= int(workers)
+    server.stop()
+    assert living(server.process.pid) == []
+    with pytest.raises(OSError):
+        server.call("GET", "/healthz")
+    with closing(Workspace.open(directory).open_store()) as store:
+        assert store.report(0, store.now_ms() + 1)["popular"]["answers"] == 1
+
+
+def test_a_request_in_flight_is_answered_before_the_end(directory: Path, serve: Callable[..., Server]) -> None:
+    server = serve(directory)
+    body = b'{"events": [{"type": "view", "user_id": "u1", "item_id": "a"}]}'
+    with closing(server.connect()) as connection:
+        connection.putrequest("POST", "/v1/events")
+        connection.putheader("content-type", "application/json")
+        connection.putheader("content-length", str(len(body)))
+        connection.endheaders(body[:10])
+        server.call("GET", "/healthz")  # the server has taken the connection before this one
+        server.process.send_signal(signal.SIGTERM)
+        connection.send(body[10:])
+        response = connection.getresponse()
+        assert response.status == 202
+        response.read()
+    assert server.stop() in (0, -signal.SIGTERM)
+
+
+def test_interrupted_by_hand_it_ends_with_130(directory: Path, serve: Callable[..., Server]) -> None:
+    server = serve(directory)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(timeout=20) == 130
+
+
+def test_a_body_that_never_ends_is_refused(directory: Path, serve: Callable[..., Server]) -> None:
+    (directory / "aisle.yaml").write_text("server: {max_body_bytes: 100000}")
+    server = serve(directory)
+    with closing(server.connect()) as connection:
+        connection.putrequest("POST", "/v1/events")
+        connection.putheader("content-type", "application/json")
+        connection.putheader("transfer-encoding", "chunked")
+        connection.endheaders()
+        with contextlib.suppress(OSError):  # closed by the server: it has answered
+            for _ in range(1000):
+                connection.send(b"400\r\n" + b" " * 1024 + b"\r\n")
+        with contextlib.suppress(OSError, http.client.HTTPException):  # the answer may be lost with the connection
+            assert connection.getresponse().status == 413
+    assert server.call("GET", "/healthz")[0] == 200
+
+
+SERVED_REQUEST = """
+import sys
+from starlette.testclient import TestClient
+from aisle.serve import create_app
+with TestClient(create_app(sys.argv[1])) as client:
+    for call in (
+        client.post("/v1/items", json={"items": [{"item_id": "a", "title": "Tea"}]}),
+        client.post("/v1/events", json={"events": [{"type": "purchase", "user_id": "u", "item_id": "a"}]}),
+        client.post("/v1/recommendations", json={"placement": "for-you", "user_id": "u", "repeat": "allow"}),
+        client.get("/v1/report"), client.get("/metrics"), client.get("/"),
+    ):
+        assert call.status_code in (200, 202), call.text
+print(*sorted(sys.modules))
+"""
+
+
+def test_a_served_request_imports_no_torch(directory: Path, tmp_path: Path) -> None:
+    # A torch that can be imported, so that its absence below means that nobody asked for it.
+    (tmp_path / "modules" / "torch").mkdir(parents=True)
+    (tmp_path / "modules" / "torch" / "__init__.py").write_text("")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "modules"), *sys.path])}
+    command = [sys.executable, "-W", "ignore", "-c", SERVED_REQUEST, str(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=60)
+    imported = set(done.stdout.split())
+    assert "aisle.serve.app" in imported
+    assert not imported & {"torch", "sklearn", "pandas", "implicit", "numba", "matplotlib"}
+    probe = [sys.executable, "-c", "import torch; print(torch.__file__)"]
+    found = subprocess.run(probe, capture_output=True, text=True, env=environment, check=True, timeout=60).stdout
+    assert found.strip() == str(tmp_path / "modules" / "torch" / "__init__.py")

@@ -1,0 +1,97 @@
+"""Two workers answer as one: what one of them is told, the other knows, and their measurements add up."""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.conftest import Server, exchange
+
+Worker = Callable[..., Any]
+
+
+@pytest.fixture
+def workers(directory: Path, serve: Callable[..., Server]) -> Iterator[list[Worker]]:
+    """One open connection to each worker: a connection stays with the worker that accepted it."""
+    server = serve(directory, "--workers", "2")
+    connections: dict[str, http.client.HTTPConnection] = {}
+    deadline = time.monotonic() + 30
+    while len(connections) < 2:
+        assert time.monotonic() < deadline, f"only {len(connections)} worker answered"
+        connection = server.connect()
+        _, _, name = exchange(connection, "GET", "/healthz")
+        if name in connections:
+            connection.close()
+            time.sleep(0.02)
+        else:
+            connections[name] = connection
+
+    def worker(name: str) -> Worker:
+        def call(method: str, path: str, body: Any = None) -> Any:
+            status, answer, answered_by = exchange(connections[name], method, path, body)
+            assert status < 300, answer
+            assert answered_by == name
+            return answer
+
+        return call
+
+    yield [worker(name) for name in connections]
+    for connection in connections.values():
+        connection.close()
+
+
+def purchases(item_id: str, number: int) -> dict[str, Any]:
+    return {"events": [{"type": "purchase", "user_id": f"u-{item_id}-{n}", "item_id": item_id} for n in range(number)]}
+
+
+def popular(worker: Worker) -> list[str]:
+    answer = worker("POST", "/v1/recommendations", {"placement": "popular"})
+    return [item["item_id"] for item in answer["items"]]
+
+
+def test_what_one_worker_is_told_changes_the_next_answer_of_the_other(workers: list[Worker]) -> None:
+    one, other = workers
+    one("POST", "/v1/items", {"items": [{"item_id": "a"}, {"item_id": "b"}]})
+    other("POST", "/v1/events", purchases("a", 2))
+    assert popular(one) == popular(other) == ["a"]
+    one("POST", "/v1/events", purchases("b", 3))
+    assert popular(other) == ["b", "a"]
+    other("POST", "/v1/events", purchases("a", 2))
+    assert popular(one) == ["a", "b"]
+    one("PUT", "/v1/items/a", {"available": False})
+    assert popular(other) == ["b"]
+    other("DELETE", "/v1/items/b")
+    assert popular(one) == []
+    one("DELETE", "/v1/users/u-a-0")
+    assert other("GET", "/v1/users/u-a-0/events") == {"events": []}
+
+
+def test_measurements_and_the_report_are_of_both_workers(workers: list[Worker]) -> None:
+    one, other = workers
+    one("POST", "/v1/items", {"items": [{"item_id": "a"}]})
+    one("POST", "/v1/events", purchases("a", 3))
+    other("POST", "/v1/events", purchases("b", 2))
+    for number, worker in ((1, one), (4, other)):
+        for _ in range(number):
+            popular(worker)
+    for worker in workers:
+        samples = {
+            (sample.name, *sorted(sample.labels.values())): sample.value
+            for family in text_string_to_metric_families(worker("GET", "/metrics"))
+            for sample in family.samples
+        }
+        assert samples["aisle_events_total", "accepted"] == 5
+        assert samples["aisle_recommendations_total", "popular"] == 5
+        assert samples["aisle_http_requests_total", "/v1/events", "202", "POST"] == 2
+        assert samples["aisle_http_request_seconds_count", "/v1/recommendations"] == 5
+    deadline = time.monotonic() + 10  # the other worker's served log is written in the background
+    while (report := one("GET", "/v1/report")["placements"].get("popular", {})).get("answers") != 5:
+        assert time.monotonic() < deadline, report
+        time.sleep(0.05)
+    assert report["served"] == 5
