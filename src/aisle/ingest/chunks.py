@@ -13,7 +13,7 @@ import polars as pl
 from aisle.errors import DataError
 
 #: A chunk ends at so many rows or at this part of the file, whichever comes first: it is what a kill can cost.
-CHUNK_ROWS = 100_000
+CHUNK_ROWS = 50_000
 CHUNK_PART = 0.04
 #: In small files the part is not worth a commit of its own.
 CHUNK_MIN_ROWS = 100

@@ -15,8 +15,8 @@ import polars as pl
 from aisle.ingest.chunks import Rejected
 from aisle.ingest.event_ids import context_text
 from aisle.ingest.mapping import FieldMap
-from aisle.ingest.records import CheckedRow, check_row
-from aisle.schema import Event, format_timestamp
+from aisle.ingest.records import CheckedRow, check_row, datetime_ms, readable_rows
+from aisle.schema import Event
 from aisle.schema.identity import ITEM_SEPARATOR
 from aisle.schema.records import MAX_ID_LENGTH, MAX_ITEMS_PER_EVENT, MAX_WHOLE_FLOAT
 from aisle.schema.time import MAX_MS, MILLISECONDS_FROM, MIN_MS
@@ -48,7 +48,7 @@ _DECIMAL = r"^-?[0-9]{1,15}(\.[0-9]{1,15})?$"
 _TYPE = r"^[a-z][a-z0-9_]{0,63}$"
 _MOMENT = (
     r"^(\d{4}-\d{2}-\d{2})[T ]((?:[01]\d|2[0-3]):[0-5]\d)(:[0-5]\d)?(?:\.(\d{1,6}))?"
-    r"(?:(Z)|([+-])([01]\d|2[0-3]):([0-5]\d))?$"
+    r"(?:(Z)|([+-])([01]\d|2[0-3]):?([0-5]\d))?$"
 )
 
 
@@ -89,8 +89,8 @@ def check_frame(frame: pl.DataFrame, lines: list[int], mapping: FieldMap, column
         return CheckedEvents(fast, [], int(is_naive.sum()))
     odd = ~is_right
     numbers = pl.Series(lines, dtype=pl.Int64).filter(odd).to_list()
-    values = _readable(fields.filter(odd)).to_dicts()
-    rows = _readable(frame.filter(odd)).to_dicts()
+    values = readable_rows(fields.filter(odd))
+    rows = readable_rows(frame.filter(odd))
     checked = [check_row("events", line, value, row) for line, value, row in zip(numbers, values, rows, strict=True)]
     slow, rejected, num_naive = collect_events(checked)
     # The two ways are put together in the order of the file: the numbers of identical rows depend on it.
@@ -256,7 +256,7 @@ def _moments(fields: pl.DataFrame) -> list[pl.Expr]:
     value, dtype = pl.col("timestamp"), fields.schema["timestamp"]
     if isinstance(dtype, pl.Datetime):
         return [
-            _datetime_ms(value, dtype).alias("_ms"),
+            datetime_ms(value, dtype).alias("_ms"),
             (value.is_not_null() & pl.lit(dtype.time_zone is None)).alias("_is_naive"),
         ]
     if dtype.is_integer():
@@ -277,11 +277,6 @@ def _unix_moments(value: pl.Expr, as_ms: pl.Expr, as_seconds: pl.Expr) -> list[p
     return [milliseconds.cast(pl.Int64, strict=False).alias("_ms"), pl.lit(False).alias("_is_naive")]
 
 
-def _datetime_ms(value: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
-    per_ms = {"ms": 1, "us": 1000, "ns": 1_000_000}[dtype.time_unit]
-    return value.to_physical() // per_ms
-
-
 def _text_moments(value: pl.Expr) -> list[pl.Expr]:
     parts = value.str.extract_groups(_MOMENT)
     day, minute, second, fraction, utc, sign, hours, minutes = (parts.struct[index] for index in range(8))
@@ -293,22 +288,3 @@ def _text_moments(value: pl.Expr) -> list[pl.Expr]:
     is_usual = fraction.is_null() | second.is_not_null()
     milliseconds = pl.when(is_usual).then(base + part - offset.fill_null(0))
     return [milliseconds.alias("_ms"), (milliseconds.is_not_null() & utc.is_null() & sign.is_null()).alias("_is_naive")]
-
-
-def _readable(frame: pl.DataFrame) -> pl.DataFrame:
-    """Calendar times as RFC 3339 text: Python's calendar ends before a column's does."""
-    return frame.with_columns(
-        _time_texts(column) for column in frame.get_columns() if isinstance(column.dtype, pl.Datetime)
-    )
-
-
-def _time_texts(column: pl.Series) -> pl.Series:
-    dtype = column.dtype
-    assert isinstance(dtype, pl.Datetime)
-    times = pl.select(_datetime_ms(pl.lit(column), dtype)).to_series().to_list()
-    zone = "" if dtype.time_zone is None else "Z"
-    return pl.Series(column.name, [None if ms is None else _time_text(ms, zone) for ms in times], dtype=pl.String)
-
-
-def _time_text(ms: int, zone: str) -> str:
-    return format_timestamp(ms).removesuffix("Z") + zone if MIN_MS <= ms <= MAX_MS else f"{ms} ms since 1970"

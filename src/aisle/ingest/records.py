@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+import polars as pl
 from pydantic import BaseModel, ValidationError
 
 from aisle.ingest.chunks import Rejected
 from aisle.ingest.mapping import RECORDS, Kind
-from aisle.schema import has_zone
+from aisle.schema import format_timestamp, has_zone
+from aisle.schema.time import MAX_MS, MIN_MS
 
 _LISTS = {"items", "category"}
 _MAPS = {"attributes", "context"}
@@ -70,12 +71,27 @@ def check_row(kind: Kind, line: int, fields: dict[str, Any], row: Any) -> Checke
     return CheckedRow(line, record, has_naive_time)
 
 
-def check_rows(
-    kind: Kind, lines: list[int], rows: Iterable[dict[str, Any]], fields_of: Callable[[dict[str, Any]], dict[str, Any]]
-) -> Iterator[CheckedRow | Rejected]:
-    """The same for many rows, given how a row's fields come from its columns."""
-    for line, row in zip(lines, rows, strict=True):
-        yield check_row(kind, line, fields_of(row), row)
+def readable_rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """A frame's rows as Python values; calendar times as text, for Python's calendar ends before a column's."""
+    times = (_time_texts(column) for column in frame.get_columns() if isinstance(column.dtype, pl.Datetime))
+    return frame.with_columns(times).to_dicts()
+
+
+def datetime_ms(value: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
+    """Milliseconds since 1970 of a column of calendar times; parts of one are cut off."""
+    return value.to_physical() // {"ms": 1, "us": 1000, "ns": 1_000_000}[dtype.time_unit]
+
+
+def _time_texts(column: pl.Series) -> pl.Series:
+    dtype = column.dtype
+    assert isinstance(dtype, pl.Datetime)
+    times = pl.select(datetime_ms(pl.lit(column), dtype)).to_series().to_list()
+    zone = "" if dtype.time_zone is None else "Z"
+    return pl.Series(column.name, [None if ms is None else _time_text(ms, zone) for ms in times], dtype=pl.String)
+
+
+def _time_text(ms: int, zone: str) -> str:
+    return format_timestamp(ms).removesuffix("Z") + zone if MIN_MS <= ms <= MAX_MS else f"{ms} ms since 1970"
 
 
 class _CellError(ValueError):

@@ -130,7 +130,8 @@ class CsvReader(_TextReader):
             raise DataError(
                 f"expected each column of {path} once, found {', '.join(map(repr, repeated))} more than once"
             )
-        self.columns: list[str] = names
+        self.columns: list[str] | None = names
+        self._names = names
         self._first = Place(0, lines.byte_offset, lines.line)
 
     def chunks(self, start: Place, columns: list[str] | None) -> Iterator[Chunk]:
@@ -154,11 +155,11 @@ class CsvReader(_TextReader):
             yield self._chunk(rows, numbers, unreadable, Place(rows_done, lines.byte_offset, lines.line))
 
     def _chunk(self, rows: list[list[str]], numbers: list[int], unreadable: list[Rejected], end: Place) -> Chunk:
-        schema = dict.fromkeys(self.columns, pl.String)
+        schema = dict.fromkeys(self._names, pl.String)
         return Chunk(pl.DataFrame(rows, schema=schema, orient="row"), numbers, unreadable, end)
 
     def _records(self, lines: _Lines) -> Iterator[tuple[int, list[str] | Rejected]]:
-        num_columns = len(self.columns)
+        num_columns = len(self._names)
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
         while True:
             lines.start_record()
