@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+
+from tests.shops import make_trained_shop
 
 
 def skips_fail() -> bool:
@@ -32,3 +35,9 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
         report.outcome = "failed"
         report.longrepr = f"skipped in CI, where every test must run: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of a small simulated shop with an active bundle; tests that change it take a copy."""
+    return make_trained_shop(tmp_path_factory.mktemp("trained") / "shop")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,29 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import Server, exchange
+from tests.shops import simulated
 
 Worker = Callable[..., Any]
 
 
 @pytest.fixture
 def workers(directory: Path, serve: Callable[..., Server]) -> Iterator[list[Worker]]:
+    """Two workers of a new shop."""
+    with connected(serve(directory, "--workers", "2")) as found:
+        yield found
+
+
+@pytest.fixture
+def trained_workers(trained_shop: Path, tmp_path: Path, serve: Callable[..., Server]) -> Iterator[list[Worker]]:
+    """Two workers of a trained shop."""
+    directory = shutil.copytree(trained_shop, tmp_path / "trained")
+    with connected(serve(directory, "--workers", "2")) as found:
+        yield found
+
+
+@contextmanager
+def connected(server: Server) -> Iterator[list[Worker]]:
     """One open connection to each worker: a connection stays with the worker that accepted it."""
-    server = serve(directory, "--workers", "2")
     connections: dict[str, http.client.HTTPConnection] = {}
     deadline = time.monotonic() + 30
     while len(connections) < 2:
@@ -95,3 +112,26 @@ def test_measurements_and_the_report_are_of_both_workers(workers: list[Worker]) 
         assert time.monotonic() < deadline, report
         time.sleep(0.05)
     assert report["served"] == 5
+
+
+def for_you(worker: Worker, user_id: str) -> list[str]:
+    answer = worker("POST", "/v1/recommendations", {"placement": "for-you", "user_id": user_id, "limit": 10})
+    assert answer["degraded"] == []
+    return [item["item_id"] for item in answer["items"]]
+
+
+def test_a_purchase_told_to_one_brings_its_complement_into_the_answer_of_the_other(
+    trained_workers: list[Worker],
+) -> None:
+    one, other = trained_workers
+    num_new = 0
+    pairs = simulated().truth.complements
+    for number, (bought, complement) in enumerate(pairs):
+        before = for_you(other, f"new-{number}")
+        event = {"type": "purchase", "user_id": f"new-{number}", "item_id": bought}
+        assert one("POST", "/v1/events", {"events": [event]})["accepted"] == 1
+        after = for_you(other, f"new-{number}")
+        assert after != before
+        assert after == for_you(one, f"new-{number}")
+        num_new += complement in after and complement not in before
+    assert num_new > 0.5 * len(pairs)

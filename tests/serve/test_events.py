@@ -6,6 +6,7 @@ import gzip
 
 import pytest
 from starlette.testclient import TestClient
+
 from tests.serve.conftest import purchase, service_of
 
 

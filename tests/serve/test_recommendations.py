@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+
 from tests.serve.conftest import purchase, service_of
 
 

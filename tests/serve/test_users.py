@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from starlette.testclient import TestClient
+
 from tests.serve.conftest import purchase
 
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -199,27 +199,20 @@ def _milliseconds(call: Callable[[], object]) -> float:
 def _server(directory: Path, url: str | None, key: str | None) -> Iterator[Client]:
     """A client of the server at ``url``, or of one that is started on the workspace for this run."""
     if url is not None:
-        client = Client(url, key)
-        try:
+        with closing(Client(url, key)) as client:
             yield client
-        finally:
-            client.close()
         return
     from aisle.workspace import Workspace
 
     key = key or Workspace.open(directory).config.server.admin_key
     with tempfile.TemporaryFile() as errors:
         arguments = [sys.executable, "-m", "aisle", "-C", str(directory), "serve", "--port", "0"]
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors)
-        try:
-            client = Client(_wait_for_address(process, errors), key)
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors) as process:
             try:
-                yield client
+                with closing(Client(_wait_for_address(process, errors), key)) as client:
+                    yield client
             finally:
-                client.close()
-        finally:
-            process.terminate()
-            process.wait()
+                process.terminate()
 
 
 def _wait_for_address(process: subprocess.Popen[bytes], errors: IO[bytes]) -> str:

@@ -31,7 +31,7 @@ class Service:
         self.keys = Keys(server.admin_key, server.write_key)
         self.is_simulated = self.workspace.config.simulated
         self.store = self.workspace.open_store()
-        self.recommender = Recommender(self.store, self.workspace.config)
+        self.recommender = Recommender(self.store, self.workspace.config, directory)
         self.instruments = Instruments()
         self.served_log = ServedLog(self.store.log_served, on_lost=self.instruments.count_served_lost)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from aisle.bundle import Bundle
+from aisle.pipeline import Pipeline
 from aisle.schema import format_timestamp
 from aisle.serve.bodies import PathId
 from aisle.serve.faults import problem, refusals
@@ -50,7 +51,8 @@ def activate_model(version: PathId, service: ServiceOfApp) -> Response:
     record = next((record for record in service.store.bundles() if record.version == version), None)
     if record is None:
         return problem(404, f"there is no version {version!r}; GET /v1/models lists them")
-    Bundle.open(service.workspace.directory / record.path, manifest_sha256=record.manifest_sha256)
+    bundle = Bundle.open(service.workspace.directory / record.path, manifest_sha256=record.manifest_sha256)
+    Pipeline.load(bundle)  # sound files may still not make a pipeline of this release
     service.store.activate_bundle(version)
     service.recommender.refresh()
     return JsonAnswer({**_model(record), "active": True})
