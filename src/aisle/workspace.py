@@ -121,20 +121,27 @@ class Workspace:
         self.directory = Path(directory)
 
     @classmethod
-    def create(cls, directory: str | Path) -> Workspace:
+    def create(cls, directory: str | Path, *, simulated: bool = False) -> Workspace:
         """Make a workspace: the directory, a commented ``aisle.yaml`` and an empty store. What is there stays.
 
+        Args:
+            directory: Where.
+            simulated: The data will be made up; written into the settings, so that nobody takes it for a real shop's.
+
         Raises:
-            ConfigError: the directory cannot be made, or settings that are there are wrong.
+            ConfigError: the directory cannot be made, settings that are there are wrong, or say otherwise of
+                ``simulated``.
         """
         workspace = cls(directory)
         try:
             workspace.directory.mkdir(parents=True, exist_ok=True)
             if not workspace.settings_path.exists():
-                workspace.settings_path.write_text(_SETTINGS_TEXT, encoding="utf-8")
+                text = _SETTINGS_TEXT.replace("# simulated: false", "simulated: true" if simulated else "# simulated: false")
+                workspace.settings_path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"cannot make a workspace in {workspace.directory}: {error}") from error
-        _ = workspace.config
+        if workspace.config.simulated and not simulated:
+            raise ConfigError(f"{workspace.directory}: holds a simulated shop; choose another directory for real data")
         workspace.open_store().close()
         return workspace
 

@@ -22,7 +22,7 @@ from aisle.store.contract import CATALOGUE_FRAME, TRAINING_FRAME, Store
 FIRST_ROW = 2  # row 0 is padding, row 1 unknown
 
 #: The events of a snapshot: ``user`` and ``item`` are its dense rows (``user`` 0: nobody known), ``basket`` numbers
-#: orders, or sessions where there is no order, or a visitor's day where there is neither; -1 for unknown visitors' rest.
+#: orders, or sessions where there is no order, or a user's day where there is neither; -1 for the rest.
 SNAPSHOT_FRAME = pl.Schema(
     {
         "type": pl.String,
@@ -69,7 +69,8 @@ class Snapshot:
 
     def age_days(self, events: pl.DataFrame) -> NDArray[np.float64]:
         """Days from each event to the snapshot's time; never negative."""
-        return np.maximum(self.until_ms - events["time_ms"].to_numpy(), 0) / DAY_MS
+        ages: NDArray[np.float64] = np.maximum(self.until_ms - events["time_ms"].to_numpy(), 0) / DAY_MS
+        return ages
 
 
 class ShopLog:
@@ -137,14 +138,14 @@ class ShopLog:
         )
         return Snapshot(
             until_ms=until_ms,
-            events=frame.select(SNAPSHOT_FRAME.names()).cast(dict(SNAPSHOT_FRAME)),
+            events=frame.select(SNAPSHOT_FRAME.names()).cast(SNAPSHOT_FRAME)  # type: ignore[arg-type],
             item_ids=item_ids,
             user_ids=["", "", *(str(self._user_ids[row]) for row in user_rows)],
             catalogue=aligned.select([name for name in CATALOGUE_FRAME.names() if name != "item_row"]),
         )
 
     def during(self, snapshot: Snapshot, until_ms: int, *types: str) -> pl.DataFrame:
-        """Events from the snapshot's time to ``until_ms`` in the snapshot's rows; those of items it does not know are out.
+        """Events from the snapshot's time to ``until_ms`` in the snapshot's rows, without items it does not know.
 
         Returns:
             ``SNAPSHOT_FRAME`` and ``has_user``: a user that the snapshot does not know has row 0, but is somebody.
@@ -164,7 +165,7 @@ class ShopLog:
             .filter(pl.col("item") > 0)
             .with_columns(basket=_basket(), has_user=pl.col("user_row") >= FIRST_ROW)
             .select(*SNAPSHOT_FRAME.names(), "has_user")
-            .cast(dict(SNAPSHOT_FRAME))
+            .cast(SNAPSHOT_FRAME)  # type: ignore[arg-type]
         )
 
 

@@ -35,6 +35,8 @@ EASE_L2 = 300.0
 EASE_MEMORY_GB = 4.0
 KNN_NEIGHBOURS = 100
 KNN_HALF_LIFE_DAYS = 90.0
+BM25_NEIGHBOURS = 1000
+BM25_HALF_LIFE_DAYS = 30.0
 ALS_FACTORS, ALS_REGULARIZATION, ALS_ITERATIONS = 128, 10.0, 15
 BASKET_L2 = 20.0
 
@@ -49,10 +51,10 @@ def user_baselines(signals: Signals) -> dict[str, Baseline]:
         "own_recency": lambda window: _own(fits, window, OWN_HALF_LIFE_DAYS),
         "item_knn_cosine": lambda window: _profile(fits.knn(window, "cosine"), KNN_HALF_LIFE_DAYS),
         "item_knn_tfidf": lambda window: _profile(fits.knn(window, "tfidf"), KNN_HALF_LIFE_DAYS),
-        "item_knn_bm25": lambda window: _profile(fits.knn(window, "bm25"), KNN_HALF_LIFE_DAYS),
+        "item_knn_bm25": lambda window: _profile(bm25_weights(fits.taken(window)), BM25_HALF_LIFE_DAYS),
         "als": lambda window: _als(fits, window),
         "ease": lambda window: _profile(fits.ease(window), None),
-        "knn_mix": lambda window: _mix(fits, window, fits.knn(window, "bm25")),
+        "knn_mix": lambda window: _mix(fits, window, fits.knn(window, "tfidf")),
         "ease_mix": lambda window: _mix(fits, window, fits.ease(window)),
     }
 
@@ -122,35 +124,50 @@ class _Fits:
         result: NDArray[np.float32] = self._once(window, "ease", fit)
         return result
 
-    def knn(self, window: Window, weighting: Literal["cosine", "tfidf", "bm25"]) -> NDArray[np.float32]:
+    def knn(self, window: Window, weighting: Literal["cosine", "tfidf"]) -> NDArray[np.float32]:
         """Item-kNN weights [V, V]: each item is scored by its nearest neighbours in the profile, itself among them."""
         name = f"knn_{weighting}"
         result: NDArray[np.float32] = self._once(window, name, lambda: knn_weights(self.taken(window), weighting))
         return result
 
 
-def knn_weights(taken: sparse.csr_matrix, weighting: str) -> NDArray[np.float32]:
-    """Cosine similarity of weighted item columns; of each column the ``KNN_NEIGHBOURS`` greatest entries are kept.
+def knn_weights(taken: sparse.csr_matrix, weighting: Literal["cosine", "tfidf"]) -> NDArray[np.float32]:
+    """Cosine similarity of item columns; of each column the ``KNN_NEIGHBOURS`` greatest are kept, the item among them.
 
-    Weightings as in information retrieval, users being terms and items documents: TF-IDF with idf = ln(V / users'
-    counts); BM25 with k1 = 100, b = 0.8 (the defaults of the library ``implicit``).
+    With ``tfidf`` users are the terms and items the documents: a user of many items says less.
     """
     num_items = taken.shape[1]
-    idf = np.log(num_items / (1.0 + np.asarray(taken.sum(axis=1)).ravel())).clip(0)
-    weighted = taken.astype(np.float64)
+    weighted: Any = taken.astype(np.float64)
     if weighting == "tfidf":
-        weighted = sparse.diags_array(idf) @ weighted
-    elif weighting == "bm25":
-        lengths = np.asarray(taken.sum(axis=0)).ravel()
-        norm = 100 * (1 - 0.8 + 0.8 * lengths / max(lengths[lengths > 0].mean(), 1))
-        weighted = (sparse.diags_array(idf) @ weighted) @ sparse.diags_array(101 / (norm + 1))
+        weighted = sparse.diags_array(_idf(num_items, np.asarray(taken.sum(axis=1)).ravel())) @ weighted
     lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=0)).ravel())
-    unit = sparse.csr_matrix(weighted @ sparse.diags_array(1 / np.maximum(lengths, 1e-12)))
-    similarity: NDArray[np.float32] = (unit.T @ unit).toarray().astype(np.float32)
+    weighted = weighted @ sparse.diags_array(1 / np.maximum(lengths, 1e-12))
+    similarity: NDArray[np.float32] = (weighted.T @ weighted).toarray().astype(np.float32)
     if num_items > KNN_NEIGHBOURS:
         threshold = np.partition(similarity, num_items - KNN_NEIGHBOURS, axis=0)[num_items - KNN_NEIGHBOURS]
         similarity[similarity < threshold] = 0
     return similarity
+
+
+def bm25_weights(taken: sparse.csr_matrix) -> NDArray[np.float32]:
+    """Inner products of BM25-weighted item columns; of each row the ``BM25_NEIGHBOURS`` greatest are kept.
+
+    Users are the documents and items the terms, with k1 = 100 and b = 0.8, as in the library ``implicit``.
+    """
+    num_users, num_items = taken.shape
+    lengths = np.asarray(taken.sum(axis=1)).ravel()
+    norm = 100 * (0.2 + 0.8 * lengths / lengths.mean())
+    idf = _idf(num_users, np.asarray(taken.sum(axis=0)).ravel())
+    weighted = sparse.diags_array(101 / (norm + 1)) @ taken @ sparse.diags_array(idf)
+    products: NDArray[np.float32] = (weighted.T @ weighted).toarray().astype(np.float32)
+    if num_items > BM25_NEIGHBOURS:
+        threshold = np.partition(products, num_items - BM25_NEIGHBOURS, axis=1)[:, num_items - BM25_NEIGHBOURS]
+        products[products < threshold[:, None]] = 0
+    return products
+
+
+def _idf(num_documents: int, counts: NDArray[Any]) -> NDArray[np.float64]:
+    return np.log(num_documents / (1.0 + counts)).clip(0)
 
 
 def _same_for_all(scores_V: NDArray[np.float32]) -> ScoreUsers:
@@ -171,7 +188,7 @@ def _own(fits: _Fits, window: Window, half_life_days: float | None) -> ScoreUser
     """A user's own items; behind them what was popular lately."""
     popular_V = fits.popularity(window, POPULAR_DAYS)
     fill_V = popular_V / max(float(popular_V.max()), 1.0) * 1e-4
-    return lambda block, repeat: _own_scores(block, half_life_days) + fill_V
+    return lambda block, repeat: np.asarray(_own_scores(block, half_life_days) + fill_V, np.float32)
 
 
 def _profiles(block: Sequence[Question], half_life_days: float | None) -> sparse.csr_matrix:
@@ -225,7 +242,7 @@ def _mix(fits: _Fits, window: Window, weights_VV: NDArray[np.float32]) -> ScoreU
 
 def _by_greatest(scores_RV: NDArray[np.float32]) -> NDArray[np.float32]:
     greatest = scores_RV.max(axis=1, keepdims=True)
-    return scores_RV / np.where(greatest > 0, greatest, 1)
+    return np.asarray(scores_RV / np.where(greatest > 0, greatest, 1), np.float32)
 
 
 def _basket_ease(window: Window, signals: Signals) -> NDArray[np.float32]:
@@ -238,7 +255,7 @@ def _basket_ease(window: Window, signals: Signals) -> NDArray[np.float32]:
 
 def _basket_similarity(window: Window, signals: Signals, kind: str) -> NDArray[np.float32]:
     taken, _ = interaction_matrix(window.snapshot, signals, over="baskets")
-    together = (taken.T @ taken).toarray().astype(np.float32)
+    together: NDArray[np.float32] = (taken.T @ taken).toarray().astype(np.float32)
     counts = together.diagonal().copy()
     np.fill_diagonal(together, 0)
     if kind == "jaccard":
@@ -246,7 +263,7 @@ def _basket_similarity(window: Window, signals: Signals, kind: str) -> NDArray[n
         return np.asarray(together / np.maximum(counts[:, None] + counts[None, :] - together, 1), np.float32)
     if kind == "cosine":
         return np.asarray(together / np.sqrt(np.maximum(counts[:, None] * counts[None, :], 1)), np.float32)
-    return together
+    return np.asarray(together, np.float32)
 
 
 def _sum_of_rows(weights_VV: NDArray[np.float32]) -> ScoreBasket:

@@ -14,7 +14,7 @@ import numpy as np
 from aisle.evaluate.baselines import BasketBaseline
 from aisle.evaluate.baskets import Basket
 from aisle.evaluate.report import MethodScores, measure, report_of
-from aisle.evaluate.shop_temporal import padded
+from aisle.evaluate.shop_temporal import LENGTH, best_rows, padded
 from aisle.evaluate.windows import Window
 from aisle.metrics import Targets
 from aisle.pipeline import Pipeline
@@ -41,20 +41,20 @@ def evaluate_baskets(
             PLACEMENT,
             basket.query(window.snapshot),
             repeat="allow",
-            limit=20,
+            limit=LENGTH,
             eligible_V=basket.eligible_V(window.candidates_V),
         ).rows_n
         for basket in baskets
     ]
-    methods[PLACEMENT].per_question = measure(padded(ranked, 20), targets, METRICS)
+    methods[PLACEMENT].per_question = measure(padded(ranked, LENGTH), targets, METRICS)
     for done, (name, baseline) in enumerate(baselines.items()):
         progress("baskets: baselines", done, len(baselines))
         score = baseline(window)
         best = []
         for basket in baskets:
-            scores_V = np.where(basket.eligible_V(window.candidates_V), score(basket.visible), -np.inf)
-            best.append(np.argsort(-scores_V, kind="stable")[:20].astype(np.int32))
-        methods[name] = MethodScores("baseline", measure(padded(best, 20), targets, METRICS))
+            rows = np.flatnonzero(basket.eligible_V(window.candidates_V))
+            best.append(best_rows(score(basket.visible), rows, LENGTH))
+        methods[name] = MethodScores("baseline", measure(padded(best, LENGTH), targets, METRICS))
     paired = tuple(metric for metric in methods[PLACEMENT].per_question if "@10" in metric)
     counts = {"baskets": len(baskets), "candidates": int(window.candidates_V.sum())}
     return report_of(PROTOCOL, methods, placement=PLACEMENT, paired_metrics=paired, counts=counts)

@@ -1,9 +1,9 @@
 """The protocol *shop-temporal*: what known users take in the days after a fit, all candidates ranked.
 
 For a window that starts at t: the fit saw events before t; candidates are the items that known users took before t;
-asked are the users who took something before t and take a candidate in the window. Variant ``all``: everything a user takes counts;
-variant ``new``: items the user took before are neither candidates nor targets. Reported for the last window alone and
-over all windows.
+asked are the users who took something before t and take a candidate in the window. Variant ``all``: everything a user
+takes counts; variant ``new``: items the user took before are neither candidates nor targets. Reported for the last
+window alone and over all windows.
 
 Legend of shapes: R questions, V item rows, K positions.
 """
@@ -21,11 +21,13 @@ from aisle.evaluate.report import MethodScores, Role, measure, report_of
 from aisle.evaluate.windows import VARIANT_OF, Question, Window
 from aisle.metrics import Targets
 from aisle.pipeline import Pipeline, RepeatPolicy
+from aisle.pipeline.generators import greatest
 from aisle.progress import Progress, silent
 
 PROTOCOL = "shop-temporal"
 PLACEMENT = "for-you"
 METRICS = ("ndcg@20", "recall@20", "recall_plain@20", "hr@10")
+LENGTH = 20
 #: Scores of so many users are held at once: 512 x 100,000 items are 200 MB.
 BLOCK_USERS = 512
 
@@ -85,62 +87,60 @@ def _score_placement(window: Window, pipeline: Pipeline, scores: MethodScores) -
         asked = window.asked(repeat)
         ranked = [
             pipeline.recommend(
-                PLACEMENT, one.query, repeat=repeat, limit=20, eligible_V=window.eligible_V(one, repeat)
+                PLACEMENT, one.query, repeat=repeat, limit=LENGTH, eligible_V=window.eligible_V(one, repeat)
             ).rows_n
             for one in asked
         ]
-        _measure(padded(ranked, 20), asked, variant, scores)
+        _measure(padded(ranked, LENGTH), asked, variant, scores)
 
 
 def _score_baseline(window: Window, baseline: Baseline, scores: MethodScores) -> None:
     score = baseline(window)
-    popularity_V = _popularity(window)
+    popular_first_V = _popular_first(window)
     for repeat, variant in VARIANT_OF.items():
         asked = window.asked(repeat)
         blocks = []
         for start in range(0, len(asked), BLOCK_USERS):
             block = asked[start : start + BLOCK_USERS]
-            blocks.append(_top(score(block, repeat), popularity_V, window, block, repeat))
+            blocks.append(_top(score(block, repeat), popular_first_V, window, block, repeat))
         if blocks:
             _measure(np.concatenate(blocks), asked, variant, scores)
 
 
 def _top(
     scores_RV: NDArray[np.float32],
-    popularity_V: NDArray[np.float64],
+    popular_first_V: NDArray[np.int64],
     window: Window,
     block: Sequence[Question],
     repeat: RepeatPolicy,
-    k: int = 20,
 ) -> NDArray[np.int64]:
-    """The best k candidates of each row; equal scores by popularity before the window."""
-    # Lowest popularity first, so that a stable sort from the end prefers the popular.
-    order_V = np.argsort(popularity_V, kind="stable")
-    ranked = np.full((len(block), k), -1, np.int64)
+    """The best candidates of each row; equal scores by popularity before the window."""
+    ranked = np.full((len(block), LENGTH), -1, np.int64)
     for number, asked in enumerate(block):
-        eligible = window.eligible_V(asked, repeat)[order_V]
-        rows = order_V[eligible]
-        best = np.argsort(scores_RV[number, rows], kind="stable")[::-1][:k]
-        ranked[number, : len(best)] = rows[best]
+        rows = popular_first_V[window.eligible_V(asked, repeat)[popular_first_V]]
+        best = best_rows(scores_RV[number], rows, LENGTH)
+        ranked[number, : len(best)] = best
     return ranked
 
 
-def _popularity(window: Window) -> NDArray[np.float64]:
-    counts = np.zeros(window.snapshot.num_items)
-    for item, users in window.snapshot.events.group_by("item").len().iter_rows():
-        counts[item] = users
-    return counts
+def best_rows(scores_V: NDArray[np.float32], rows: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """The ``k`` of these rows with the greatest scores, best first; equal scores in the order given."""
+    kept = rows[greatest(scores_V[rows], k)]
+    return kept[np.argsort(-scores_V[kept], kind="stable")]
 
 
-def _measure(
-    ranked_RK: NDArray[np.int64], asked: Sequence[Question], variant: str, scores: MethodScores
-) -> None:
+def _popular_first(window: Window) -> NDArray[np.int64]:
+    counts = np.bincount(window.snapshot.events["item"].to_numpy(), minlength=window.snapshot.num_items)
+    return np.argsort(-counts, kind="stable")
+
+
+def _measure(ranked_RK: NDArray[np.int64], asked: Sequence[Question], variant: str, scores: MethodScores) -> None:
     targets = Targets.from_lists([one.targets for one in asked])
     for metric, values in measure(ranked_RK, targets, METRICS, variant=variant).items():
         scores.add(metric, values)
 
 
-def padded(lists: Sequence[NDArray[np.int32]], k: int) -> NDArray[np.int64]:
+def padded(lists: Sequence[NDArray[Any]], k: int) -> NDArray[np.int64]:
     """Ranked lists as one array [R, k], padded with -1."""
     ranked = np.full((len(lists), k), -1, np.int64)
     for number, rows in enumerate(lists):

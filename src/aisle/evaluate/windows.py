@@ -45,8 +45,8 @@ class Question:
 class Window:
     """A snapshot and the days after it.
 
-    Candidates are the items that known users took before; users are those who took something before and take a candidate
-    in the window. With ``exclude`` (variant ``new``), items a user took before are neither candidates nor targets.
+    Candidates are the items that known users took before; users are those who took something before and take a
+    candidate in the window. With ``exclude`` (variant ``new``), items a user took before are neither candidates nor targets.
     """
 
     snapshot: Snapshot
@@ -95,9 +95,7 @@ def build_window(
     asked_users = taken["user"].unique()
     later = later.filter(pl.col("user").is_in(asked_users.implode()))
     targets = dict(later.sort("user", "item").group_by("user", maintain_order=True).agg("item").iter_rows())
-    owned = dict(
-        taken.select("user", "item").unique().sort("user", "item").group_by("user").agg("item").iter_rows()
-    )
+    owned = dict(taken.select("user", "item").unique().sort("user", "item").group_by("user").agg("item").iter_rows())
     queries = visitor_queries(snapshot, list(targets), signals=signals, history_limit=history_limit)
     questions = [
         Question(user, queries[user], np.array(owned.get(user, []), np.int32), np.array(items, np.int32))

@@ -29,10 +29,14 @@ class Merged:
     ranks_KS: NDArray[np.int32]
 
     def normalized_KS(self) -> NDArray[np.float32]:
-        """Each source's scores divided by its greatest; negative ones count as 0."""
+        """The square roots of each source's scores over its greatest; negative scores count as 0.
+
+        The root lifts the middle of long-tailed scores: without it a source's first few items drown out the rest.
+        """
         scores = np.maximum(self.scores_KS, 0)
         greatest = scores.max(axis=0, initial=0)
-        return np.divide(scores, greatest, out=np.zeros_like(scores), where=greatest > 0)
+        relative: NDArray[np.float32] = np.divide(scores, greatest, out=np.zeros_like(scores), where=greatest > 0)
+        return np.sqrt(relative)
 
 
 def merge(found: Sequence[Candidates], num_rows: int) -> Merged:

@@ -20,8 +20,8 @@ from aisle.pipeline.query import Query
 from aisle.pipeline.request import (
     PLACEMENTS,
     Answer,
-    Recommended,
     RecommendationRequest,
+    Recommended,
     RepeatPolicy,
     SourceShare,
 )
@@ -58,11 +58,13 @@ class Recommender:
     Args:
         store: Where history, catalogue and the registry are read, on each request.
         settings: Policies and budgets.
+        directory: The workspace's; registered paths of bundles are relative to it.
     """
 
-    def __init__(self, store: Store, settings: RecommenderSettings) -> None:
+    def __init__(self, store: Store, settings: RecommenderSettings, directory: Path) -> None:
         self._store = store
         self._settings = settings
+        self._directory = directory
         self._lock = threading.Lock()
         self._pipeline: Pipeline | None = None
         self._catalogue = Catalogue([])
@@ -92,7 +94,7 @@ class Recommender:
         active = self._store.active_bundle()
         version = active.version if active is not None else NO_BUNDLE
         if version != self._version:
-            self._activate(Path(active.path) if active is not None else None, version)
+            self._activate(self._directory / active.path if active is not None else None, version)
         changes = self._store.catalogue_changes(self._catalogue.change)
         if changes.items or changes.deleted:
             self._catalogue.apply(changes)
@@ -185,9 +187,7 @@ class Recommender:
         """The filter stage: the request's conditions, and what this visitor must not see."""
         catalogue = self._catalogue
         eligible_V = catalogue.eligible_V(request.filter)
-        hidden = {
-            item_id for kind, item_id in zip(history.types, history.item_ids, strict=True) if kind == "hide"
-        }
+        hidden = {item_id for kind, item_id in zip(history.types, history.item_ids, strict=True) if kind == "hide"}
         for item_id in (*request.exclude, *request.items, *hidden):
             if (row := catalogue.row_of.get(item_id)) is not None:
                 eligible_V[row] = False
@@ -218,9 +218,7 @@ class Recommender:
                 )
                 if score > 0
             }
-        return Recommended(
-            self._catalogue.item_ids[row], float(ranked.scores_n[number]), source, reason, sources
-        )
+        return Recommended(self._catalogue.item_ids[row], float(ranked.scores_n[number]), source, reason, sources)
 
     def _title(self, row: int) -> str:
         item = self._catalogue.records[row]
@@ -271,5 +269,3 @@ def _visitor_query(pipeline: Pipeline, catalogue: Catalogue, history: HistoryRow
         np.array(strengths, np.float32),
         np.array(taken, np.bool_),
     )
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 _WORD = re.compile(r"[^\W_]{2,}")
 
@@ -16,6 +17,6 @@ def item_tokens(title: str | None, category: Iterable[str] | None, brand: str | 
         ['red', 'tea', 'cup', 'red tea', 'tea cup', 'category:kitchen']
     """
     words = _WORD.findall((title or "").lower())
-    pairs = [f"{left} {right}" for left, right in zip(words, words[1:], strict=False)]
+    pairs = [f"{left} {right}" for left, right in pairwise(words)]
     categories = [f"category:{name.lower()}" for name in category or ()]
     return words + pairs + categories + ([f"brand:{brand.lower()}"] if brand else [])

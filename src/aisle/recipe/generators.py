@@ -10,6 +10,7 @@ from aisle.recipe.strict import Strict
 
 Days = PositiveFloat
 Over = Literal["users", "visitors", "baskets"]
+Similarity = Literal["cosine", "lift"]
 
 
 class PopularitySpec(Strict):
@@ -36,20 +37,20 @@ class ArrivalsSpec(Strict):
 
 
 class CooccurrenceSpec(Strict):
-    """Items taken together, as neighbour lists; one source ``NAME``."""
+    """Items taken together, as neighbour lists; one source ``NAME_<similarity>`` per similarity."""
 
     kind: Literal["cooccurrence"]
     over: Over = "baskets"
-    similarity: Literal["cosine", "lift"] = "cosine"
+    similarity: Annotated[list[Similarity], Field(min_length=1)] = ["cosine", "lift"]
     half_life_days: Days | None = None
     min_together: PositiveInt = 2
     shrinkage: Annotated[float, Field(ge=0)] = 5.0
     top_n: PositiveInt = 200
-    history_half_life_days: Annotated[list[Days | None], Field(min_length=1)] = [30.0]
+    history_half_life_days: Days | None = 30.0
 
 
 class EaseSpec(Strict):
-    """EASE item-to-item weights; one source ``NAME_<half-life>d`` per half-life of the asking history.
+    """EASE item-to-item weights; one source ``NAME_<half-life>d`` per half-life of the asking history (one: ``NAME``).
 
     ``memory_gb`` bounds the fit, which needs about 12 bytes per pair of items; beyond it the most taken items are kept.
     """

@@ -32,9 +32,7 @@ def fit_content(name: str, spec: ContentSpec, snapshot: Snapshot, signals: Signa
         return []
     vectors_VD = np.stack([encoder.encode(tokens) for tokens in tokens_V])
     return [
-        ContentGenerator(
-            name, encoder, vectors_VD, half_life_days=spec.history_half_life_days, index_kind=spec.index
-        )
+        ContentGenerator(name, encoder, vectors_VD, half_life_days=spec.history_half_life_days, index_kind=spec.index)
     ]
 
 

@@ -7,12 +7,15 @@ Deviations: counts are decayed; both are shrunk towards 0 where an item pair is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from aisle.data.snapshots import Snapshot
 from aisle.pipeline.generators import NeighbourGenerator
-from aisle.recipe.generators import CooccurrenceSpec, source_name
+from aisle.recipe.generators import CooccurrenceSpec, Similarity
 from aisle.retrieval.lists import lists_from_sparse
 from aisle.retrieval.matrices import Signals, interaction_matrix
 
@@ -20,43 +23,56 @@ from aisle.retrieval.matrices import Signals, interaction_matrix
 def fit_cooccurrence(
     name: str, spec: CooccurrenceSpec, snapshot: Snapshot, signals: Signals
 ) -> list[NeighbourGenerator]:
-    """Neighbour lists by similarity, and one source per half-life of the asking history."""
+    """Neighbour lists and one source per similarity."""
     taken, ages = interaction_matrix(snapshot, signals, over=spec.over)
     row_weights = np.ones(len(ages)) if spec.half_life_days is None else np.exp2(-ages / spec.half_life_days)
-    together = pair_similarity(taken, row_weights, spec)
-    lists = lists_from_sparse(together, spec.top_n)
+    pairs = count_pairs(taken, row_weights, spec.min_together)
     return [
         NeighbourGenerator(
-            source_name(name, half_life) if len(spec.history_half_life_days) > 1 else name,
-            lists,
-            lists_name=name,
-            half_life_days=half_life,
+            f"{name}_{similarity}",
+            lists_from_sparse(pair_similarity(pairs, similarity, spec.shrinkage), spec.top_n),
+            lists_name=f"{name}_{similarity}",
+            half_life_days=spec.history_half_life_days,
             reason="Often bought together with {item}",
         )
-        for half_life in spec.history_half_life_days
+        for similarity in spec.similarity
     ]
 
 
-def pair_similarity(taken: sparse.csr_matrix, row_weights: np.ndarray, spec: CooccurrenceSpec) -> sparse.csr_matrix:
-    """The similarity [V, V] of item pairs that were together in ``min_together`` rows or more; the diagonal is empty.
+@dataclass(frozen=True)
+class Pairs:
+    """Decayed counts of items and of pairs of items.
 
-    Cosine: c(a, b) / sqrt(c(a) c(b)); lift: c(a, b) n / (c(a) c(b)), with n the weight of all rows. Both times
-    c(a, b) / (c(a, b) + shrinkage).
+    Attributes:
+        together: [V, V], how often two items were together; the diagonal is empty, rare pairs are left out.
+        alone_V: How often each item occurred.
+        total: The weight of all rows.
     """
+
+    together: sparse.coo_matrix
+    alone_V: NDArray[np.float64]
+    total: float
+
+
+def count_pairs(taken: sparse.csr_matrix, row_weights: NDArray[np.float64], min_together: int) -> Pairs:
+    """Count the pairs that were together in ``min_together`` rows or more, each row with its weight."""
     binary = taken.copy()
     binary.data = np.ones_like(binary.data)
     weighted = sparse.diags_array(row_weights.astype(np.float32)) @ binary
     together = sparse.csr_matrix(binary.T @ weighted)
     counts = sparse.csr_matrix(binary.T @ binary)
-    occurrences = together.diagonal()
-    counts.sort_indices()
     together.sort_indices()
+    counts.sort_indices()
     pairs = together.tocoo()
-    frequent = (counts.tocoo().data >= spec.min_together) & (pairs.row != pairs.col)
-    a, b, weight = pairs.row[frequent], pairs.col[frequent], pairs.data[frequent].astype(np.float64)
-    if spec.similarity == "cosine":
-        similarity = weight / np.sqrt(occurrences[a] * occurrences[b])
-    else:
-        similarity = weight * row_weights.sum() / (occurrences[a] * occurrences[b])
-    similarity *= weight / (weight + spec.shrinkage)
-    return sparse.csr_matrix((similarity.astype(np.float32), (a, b)), shape=together.shape)
+    kept = (counts.data >= min_together) & (pairs.row != pairs.col)
+    frequent = sparse.coo_matrix((pairs.data[kept], (pairs.row[kept], pairs.col[kept])), shape=together.shape)
+    return Pairs(frequent, together.diagonal().astype(np.float64), float(row_weights.sum()))
+
+
+def pair_similarity(pairs: Pairs, similarity: Similarity, shrinkage: float) -> sparse.csr_matrix:
+    """Cosine: c(a, b) / sqrt(c(a) c(b)); lift: c(a, b) n / (c(a) c(b)); both times c(a, b) / (c(a, b) + shrinkage)."""
+    a, b, weight = pairs.together.row, pairs.together.col, pairs.together.data.astype(np.float64)
+    product = pairs.alone_V[a] * pairs.alone_V[b]
+    values = weight / np.sqrt(product) if similarity == "cosine" else weight * pairs.total / product
+    values *= weight / (weight + shrinkage)
+    return sparse.csr_matrix((values.astype(np.float32), (a, b)), shape=pairs.together.shape)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from aisle.pipeline.generators import NeighbourLists
+from aisle.pipeline.generators import NeighbourLists, greatest
 
 
 def lists_from_dense(
@@ -32,13 +32,14 @@ def lists_from_dense(
 
 
 def lists_from_sparse(weights_VV: sparse.csr_matrix, top_n: int) -> NeighbourLists:
-    """Keep the ``top_n`` greatest weights of each row; equal ones in the order of items."""
-    lengths = np.diff(weights_VV.indptr)
-    row_of = np.repeat(np.arange(weights_VV.shape[0]), lengths)
-    order = np.lexsort((weights_VV.indices, -weights_VV.data, row_of))
-    rank = np.arange(len(order)) - np.repeat(weights_VV.indptr[:-1], lengths)
-    kept = order[rank < top_n]
-    offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, top_n))]).astype(np.int64)
+    """Keep the ``top_n`` greatest weights of each row; equal ones at the border in the order of items."""
+    kept = []
+    starts = weights_VV.indptr
+    for row in range(weights_VV.shape[0]):
+        values = weights_VV.data[starts[row] : starts[row + 1]]
+        kept.append(starts[row] + greatest(values, top_n))
+    positions = np.concatenate(kept) if kept else np.zeros(0, np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(one) for one in kept])]).astype(np.int64)
     return NeighbourLists(
-        offsets, weights_VV.indices[kept].astype(np.int32), weights_VV.data[kept].astype(np.float32)
+        offsets, weights_VV.indices[positions].astype(np.int32), weights_VV.data[positions].astype(np.float32)
     )

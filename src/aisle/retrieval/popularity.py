@@ -54,4 +54,4 @@ def _visitors_within(snapshot: Snapshot, signals: Signals, days: float) -> NDArr
     events = signal_events(snapshot, signals).filter(pl.col("age_days") <= days)
     by_visitor = events.group_by("visitor", "item").agg(pl.col("strength").max())
     weights = by_visitor["strength"].to_numpy()
-    return np.bincount(by_visitor["item"].to_numpy(), weights, minlength=snapshot.num_items)
+    return np.bincount(by_visitor["item"].to_numpy(), weights, minlength=snapshot.num_items).astype(np.float64)

@@ -99,18 +99,18 @@ def _same_category(window: Window, log: ShopLog, target: str) -> Iterable[_Case]
     for _, items in later.sort("user", "item").group_by("user", maintain_order=True).agg("item").iter_rows():
         rows = [row for row in items if window.candidates_V[row] and categories[row - FIRST_ROW] is not None]
         for row in rows:
-            others = [other for other in rows if other != row and categories[other - FIRST_ROW] == categories[row - FIRST_ROW]]
+            others = [
+                other for other in rows if other != row and categories[other - FIRST_ROW] == categories[row - FIRST_ROW]
+            ]
             if others:
                 questions.append((row, np.array(others, np.int32)))
     if len(questions) > MAX_SIMILAR_QUESTIONS:
         questions = [questions[at] for at in np.linspace(0, len(questions) - 1, MAX_SIMILAR_QUESTIONS).astype(int)]
-    for row, others in questions:
+    for row, wanted in questions:
         eligible = window.candidates_V.copy()
         eligible[row] = False
-        query = Query.of_items(
-            np.array([row], np.int32), now_ms=snapshot.until_ms, num_rows=snapshot.num_items
-        )
-        yield query, eligible, others
+        query = Query.of_items(np.array([row], np.int32), now_ms=snapshot.until_ms, num_rows=snapshot.num_items)
+        yield query, eligible, wanted
 
 
 def _pad(

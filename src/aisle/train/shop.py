@@ -80,7 +80,10 @@ def train_shop(
         steps.next("collect candidates")
         fitted.append(_Fitted(window, bare, _examples(recipe, bare, window, log)))
     results = [
-        (fitted[number].window, _blended(recipe, fitted[number].pipeline, fitted[number + 1 : number + 1 + validations]))
+        (
+            fitted[number].window,
+            _blended(recipe, fitted[number].pipeline, fitted[number + 1 : number + 1 + validations]),
+        )
         for number in range(tests)
     ]
     steps.next("fit generators on all data")

@@ -2,7 +2,7 @@
 
 from aisle.errors import BundleError
 from aisle.pipeline.generators.content import ContentGenerator, TextEncoder
-from aisle.pipeline.generators.contract import Candidates, Generator, top_candidates
+from aisle.pipeline.generators.contract import Candidates, Generator, greatest, top_candidates
 from aisle.pipeline.generators.neighbours import NeighbourGenerator, NeighbourLists
 from aisle.pipeline.generators.popularity import PopularityList
 from aisle.pipeline.generators.repeats import RepeatGenerator
@@ -34,5 +34,6 @@ __all__ = [
     "RepeatGenerator",
     "TextEncoder",
     "generator_kind",
+    "greatest",
     "top_candidates",
 ]

@@ -55,11 +55,16 @@ class Generator(Protocol):
 def top_candidates(scores_V: NDArray[np.float32], k: int, eligible_V: NDArray[np.bool_]) -> Candidates:
     """The best ``k`` eligible items with positive scores of a dense vector."""
     rows = np.flatnonzero((scores_V > 0) & eligible_V)
-    if len(rows) > k:
-        # A threshold first, so that items of equal score at the border are taken in the order of rows.
-        threshold = np.partition(scores_V[rows], len(rows) - k)[len(rows) - k]
-        above = rows[scores_V[rows] > threshold]
-        equal = rows[scores_V[rows] == threshold][: k - len(above)]
-        rows = np.sort(np.concatenate([above, equal]))
-    rows = rows[np.argsort(-scores_V[rows], kind="stable")].astype(np.int32)
-    return Candidates(rows, scores_V[rows], scores_V)
+    rows = rows[greatest(scores_V[rows], k)]
+    ordered = rows[np.argsort(-scores_V[rows], kind="stable")].astype(np.int32)
+    return Candidates(ordered, scores_V[ordered], scores_V)
+
+
+def greatest(values: NDArray[np.floating[Any]], k: int) -> NDArray[np.int64]:
+    """Positions of the ``k`` greatest values, ascending; of equal ones at the border the first are taken."""
+    if len(values) <= k:
+        return np.arange(len(values))
+    threshold = np.partition(values, len(values) - k)[len(values) - k]
+    above = np.flatnonzero(values > threshold)
+    equal = np.flatnonzero(values == threshold)[: k - len(above)]
+    return np.sort(np.concatenate([above, equal]))

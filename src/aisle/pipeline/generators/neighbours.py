@@ -87,7 +87,12 @@ class NeighbourGenerator:
         """Write the lists, once for all generators that ask them."""
         folder = f"generators/{self._lists_name}"
         if not writer.has(folder):
-            arrays = {"offsets": self.lists.offsets, "neighbours": self.lists.neighbours, "weights": self.lists.weights}
+            lists = self.lists
+            arrays: dict[str, NDArray[Any]] = {
+                "offsets": lists.offsets,
+                "neighbours": lists.neighbours,
+                "weights": lists.weights,
+            }
             writer.write_arrays(folder, arrays)
         return {
             "arrays": folder,

@@ -1,0 +1,146 @@
+"""One training in a workspace, from its events to a registered bundle."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aisle.bundle import Bundle
+from aisle.data.snapshots import ShopLog
+from aisle.errors import ConfigError
+from aisle.evaluate.shop_temporal import evaluate_windows
+from aisle.progress import Progress, silent
+from aisle.recipe import ShopRecipe
+from aisle.store.contract import BundleRecord, Store
+from aisle.train.run_directory import RunDirectory
+from aisle.train.shop import FitGenerators, ShopFit, train_shop
+from aisle.workspace import Workspace
+
+logger = logging.getLogger(__name__)
+
+GUARDED_METRIC = "test/ndcg@20/full/all"
+#: A new bundle is worse than the active one when its metric is lower by more than this, about one standard error.
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training left behind."""
+
+    run: RunDirectory
+    version: str
+    metrics: dict[str, Any]
+    activated: bool
+
+
+def train_in_workspace(
+    workspace: Workspace,
+    store: Store,
+    recipe: ShopRecipe,
+    fit_generators: FitGenerators,
+    *,
+    output: Path | None = None,
+    progress: Progress = silent,
+) -> TrainingResult:
+    """Train a shop recipe on a workspace's events, write the run, register its bundle, activate it if not worse.
+
+    Raises:
+        ConfigError: the output directory exists and is not empty.
+        DataError: too little data.
+    """
+    version = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    run = RunDirectory((output or workspace.runs / version).resolve())
+    if run.path.exists() and any(run.path.iterdir()):
+        raise ConfigError(f"{run.path}: expected a new or empty directory, it has files; choose another with -o")
+    run.path.mkdir(parents=True, exist_ok=True)
+    with _log_to(run.log):
+        started = time.perf_counter()
+        logger.info("recipe %s, seed %d", recipe.name, recipe.seed)
+        progress("read events", 0, None)
+        log = ShopLog.read(store)
+        fit = train_shop(recipe, log, fit_generators, progress=progress)
+        seconds = time.perf_counter() - started
+        bundle = run.write_fit(recipe, fit, version=version, num_events=log.events.height)
+        metrics = _metrics(recipe, fit, bundle, log, seconds)
+        logger.info("fitted in %.1f s: %s", seconds, metrics["metrics"])
+    run.write_metrics(metrics)
+    activated = _register(workspace, store, run, bundle, metrics)
+    return TrainingResult(run, version, metrics, activated)
+
+
+def _metrics(recipe: ShopRecipe, fit: ShopFit, bundle: Bundle, log: ShopLog, seconds: float) -> dict[str, Any]:
+    report = evaluate_windows(fit.tests, {})
+    window = fit.tests[0][0]
+    parameters = sum(entry.bytes for name, entry in bundle.manifest.files.items() if name.endswith(".npy")) // 4
+    return {
+        "model": recipe.name,
+        "seed": recipe.seed,
+        "parameters": parameters,
+        "model_bytes": bundle.num_bytes,
+        "metrics": report["methods"]["for-you"]["metrics"],
+        "protocol": report["protocol"],
+        "counts": report["counts"],
+        "timing": {
+            "train_seconds": round(seconds, 3),
+            "samples_per_second": round(log.events.height / seconds, 1),
+            "epochs": 1,
+        },
+        "data": {
+            "train_rows": window.snapshot.events.height,
+            "valid_rows": 0,
+            "test_rows": log.events.height - window.snapshot.events.height,
+        },
+        "version": bundle.version,
+        "fitted_until_ms": fit.serving.fitted_until_ms,
+        "split_ms": fit.tests[0][1].fitted_until_ms,
+    }
+
+
+def _register(workspace: Workspace, store: Store, run: RunDirectory, bundle: Bundle, metrics: dict[str, Any]) -> bool:
+    root = workspace.directory.resolve()
+    path = run.bundle.relative_to(root) if run.bundle.is_relative_to(root) else run.bundle
+    active = store.active_bundle()
+    store.register_bundle(
+        BundleRecord(
+            version=bundle.version,
+            path=str(path),
+            manifest_sha256=bundle.manifest_sha256,
+            created_ms=store.now_ms(),
+            is_active=False,
+            metrics=metrics["metrics"],
+        )
+    )
+    if active is not None and is_worse(metrics["metrics"], active.metrics):
+        return False
+    store.activate_bundle(bundle.version)
+    return True
+
+
+def is_worse(new: dict[str, float], active: dict[str, float]) -> bool:
+    """Whether a bundle's recorded metric lies below the active one's by more than the tolerance."""
+    if GUARDED_METRIC not in new or GUARDED_METRIC not in active:
+        return False
+    return new[GUARDED_METRIC] < active[GUARDED_METRIC] - TOLERANCE
+
+
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Keep what training logs in the run directory."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    package = logging.getLogger("aisle")
+    level = package.level
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(level)
+        handler.close()
