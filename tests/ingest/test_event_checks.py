@@ -154,7 +154,9 @@ def one_by_one(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected], int]:
 @settings(max_examples=300, deadline=None)
 @given(frames())
 def test_the_fast_way_agrees_with_the_record(frame: pl.DataFrame) -> None:
-    fast = check_frame(frame, list(range(1, len(frame) + 1)), FieldMap("events"), {name: name for name in frame.columns})
+    fast = check_frame(
+        frame, list(range(1, len(frame) + 1)), FieldMap("events"), {name: name for name in frame.columns}
+    )
     slow_frame, slow_rejected, slow_naive = one_by_one(frame)
     assert fast.frame.schema == CHECKED_FRAME
     assert fast.frame.to_dicts() == slow_frame.to_dicts()
@@ -165,7 +167,9 @@ def test_the_fast_way_agrees_with_the_record(frame: pl.DataFrame) -> None:
 @settings(max_examples=200, deadline=None)
 @given(frames())
 def test_files_and_live_events_get_the_same_ids(frame: pl.DataFrame) -> None:
-    checked = check_frame(frame, list(range(len(frame))), FieldMap("events"), {name: name for name in frame.columns}).frame
+    checked = check_frame(
+        frame, list(range(len(frame))), FieldMap("events"), {name: name for name in frame.columns}
+    ).frame
     checked = checked.with_columns(event_id=pl.lit(None, pl.String))
     times, digests = checked["timestamp_ms"].to_numpy(), content_digests(checked)
     seen: Counter[tuple[int, int]] = Counter()

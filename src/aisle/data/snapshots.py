@@ -138,7 +138,7 @@ class ShopLog:
         )
         return Snapshot(
             until_ms=until_ms,
-            events=frame.select(SNAPSHOT_FRAME.names()).cast(SNAPSHOT_FRAME)  # type: ignore[arg-type],
+            events=_as_snapshot_frame(frame),
             item_ids=item_ids,
             user_ids=["", "", *(str(self._user_ids[row]) for row in user_rows)],
             catalogue=aligned.select([name for name in CATALOGUE_FRAME.names() if name != "item_row"]),
@@ -157,16 +157,19 @@ class ShopLog:
         users = {user_id: row for row, user_id in enumerate(snapshot.user_ids) if row >= FIRST_ROW}
         item_of = np.array([items.get(str(item_id), 0) for item_id in self._item_ids], np.int32)
         user_of = np.array([users.get(str(user_id), 0) for user_id in self._user_ids], np.int32)
-        return (
+        known = (
             events.with_columns(
                 item=pl.Series(item_of[events["item_row"].to_numpy()]),
                 user=pl.Series(user_of[events["user_row"].to_numpy()]),
             )
             .filter(pl.col("item") > 0)
-            .with_columns(basket=_basket(), has_user=pl.col("user_row") >= FIRST_ROW)
-            .select(*SNAPSHOT_FRAME.names(), "has_user")
-            .cast(SNAPSHOT_FRAME)  # type: ignore[arg-type]
+            .with_columns(basket=_basket())
         )
+        return _as_snapshot_frame(known).with_columns(has_user=known["user_row"] >= FIRST_ROW)
+
+
+def _as_snapshot_frame(events: pl.DataFrame) -> pl.DataFrame:
+    return events.select(pl.col(name).cast(dtype) for name, dtype in SNAPSHOT_FRAME.items())
 
 
 def _dense(rows: NDArray[np.int64], size: int) -> NDArray[np.int32]:

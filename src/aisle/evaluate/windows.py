@@ -46,7 +46,8 @@ class Window:
     """A snapshot and the days after it.
 
     Candidates are the items that known users took before; users are those who took something before and take a
-    candidate in the window. With ``exclude`` (variant ``new``), items a user took before are neither candidates nor targets.
+    candidate in the window. With ``exclude`` (variant ``new``), items a user took before are neither candidates nor
+    targets.
     """
 
     snapshot: Snapshot

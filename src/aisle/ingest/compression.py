@@ -29,22 +29,37 @@ def format_suffix(path: Path) -> str:
     return (path.with_suffix("") if is_compressed(path) else path).suffix.lower()
 
 
+class _Sips:
+    """Hands a file to a decompressor in small reads, so that its position tells how far the import is."""
+
+    def __init__(self, raw: IO[bytes], size: int) -> None:
+        self._raw = raw
+        self._sip_bytes = min(max(size // 200, 1024), 1 << 16)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._raw.read(self._sip_bytes if size < 0 else min(size, self._sip_bytes))
+
+
 class ByteStream:
     """A file's uncompressed bytes from an offset on, which knows how far it is in the file itself."""
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self._raw: IO[bytes] = path.open("rb")
-        self.size = path.stat().st_size
-        if path.suffix.lower() == ".gz":
-            self._stream: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw))
-            self._skip(offset)
-        elif path.suffix.lower() == ".zst":
-            reader = zstandard.ZstdDecompressor().stream_reader(self._raw, read_across_frames=True)
-            self._stream = cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), 1 << 17))
-            self._skip(offset)
-        else:
-            self._stream = cast(BinaryIO, self._raw)
-            self._raw.seek(offset)
+        self._stream = cast(BinaryIO, self._raw)
+        try:
+            sips = cast(BinaryIO, _Sips(self._raw, path.stat().st_size))
+            if path.suffix.lower() == ".gz":
+                self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=sips, mode="rb"))
+                self._skip(offset)
+            elif path.suffix.lower() == ".zst":
+                reader = zstandard.ZstdDecompressor().stream_reader(sips, read_across_frames=True)
+                self._stream = cast(BinaryIO, io.BufferedReader(cast(io.RawIOBase, reader), 1 << 14))
+                self._skip(offset)
+            else:
+                self._raw.seek(offset)
+        except BaseException:
+            self.close()
+            raise
 
     def readline(self, limit: int) -> bytes:
         """The next line with its end, or its first ``limit`` bytes; empty at the end."""

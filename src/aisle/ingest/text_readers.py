@@ -109,30 +109,31 @@ class CsvReader(_TextReader):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        lines = self._open(Place())
+        try:
+            self._names = self._read_header(self._open(Place()))
+        except DAMAGED as error:
+            raise self._damaged(error) from error
+        finally:
+            self.close()
+        self.columns: list[str] | None = self._names
+
+    def _read_header(self, lines: _Lines) -> list[str]:
         try:
             header = lines.take()
             while header and not header.strip():
                 header = lines.take()
             text = header.decode("utf-8-sig").strip("\r\n")
         except UnicodeDecodeError as error:
-            raise DataError(
-                f"expected UTF-8 text in {path}, received {error.object[:20]!r}; convert it first"
-            ) from None
-        except DAMAGED as error:
-            raise self._damaged(error) from error
+            raise DataError(f"expected UTF-8 text, {self._path} has {error.object[:20]!r}; convert it first") from None
         if not text.strip():
-            raise DataError(f"expected a header with the names of the columns in the first line of {path}, found none")
+            raise DataError(f"expected a header with the names of the columns in {self._path}, found none")
         self._delimiter = max(_DELIMITERS, key=text.count)
         names = [name.strip() for name in next(csv.reader([text], delimiter=self._delimiter))]
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        repeated = ", ".join(repr(name) for name in sorted(set(names)) if names.count(name) > 1)
         if repeated:
-            raise DataError(
-                f"expected each column of {path} once, found {', '.join(map(repr, repeated))} more than once"
-            )
-        self.columns: list[str] | None = names
-        self._names = names
+            raise DataError(f"expected each column of {self._path} once, found {repeated} more than once")
         self._first = Place(0, lines.byte_offset, lines.line)
+        return names
 
     def chunks(self, start: Place, columns: list[str] | None) -> Iterator[Chunk]:
         """The records after a place; each chunk is a frame of texts, all columns of the file."""

@@ -181,7 +181,7 @@ def _times(facts: _Facts) -> list[Finding]:
             "time_gaps",
             "warning",
             len(gaps),
-            f"{len(gaps)} stretches of {GAP_DAYS} days or more without an event, the longest {max(gaps, default=0)} days",
+            f"{len(gaps)} stretches of {GAP_DAYS} days and more without events, the longest {max(gaps, default=0)}",
             "look whether a file is missing; holidays are no harm",
         ),
         Finding(
@@ -251,9 +251,9 @@ def _catalogue(facts: _Facts, catalogue: pl.DataFrame) -> list[Finding]:
     num_unknown_items = int((per_item[~is_known] > 0).sum())
     share = unknown / facts.num_rows if facts.num_rows else 0.0
     never = int((per_item[is_known] == 0).sum())
-    no_title = catalogue["title"].is_null().sum()
-    no_category = (catalogue["category"].list.len() == 0).sum()
-    no_price = catalogue["price"].is_null().sum()
+    no_title = catalogue["title"].null_count()
+    no_category = len(catalogue.filter(pl.col("category").list.len() == 0))
+    no_price = catalogue["price"].null_count()
     return [
         Finding(
             "unknown_items",

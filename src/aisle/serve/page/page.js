@@ -1,6 +1,6 @@
 // The first page: what each placement answers for a chosen visitor, and the catalogue. No dependencies, no outside call.
 
-const LIMIT = 10;
+const LIMIT = 12;
 const PAGE_ITEMS = 40;
 const byId = (id) => document.getElementById(id);
 
@@ -43,15 +43,15 @@ function askForKey() {
 
 const who = () => (state.visitor ? { user_id: state.visitor } : { session_id: session });
 
-async function itemOf(id) {
-  if (!state.items.has(id)) {
-    try {
-      state.items.set(id, await call(`/v1/items/${encodeURIComponent(id)}`));
-    } catch {
-      state.items.set(id, { item_id: id });
-    }
+// The records of some items, asked for in one call; an item without a record is shown by its id.
+async function itemsOf(ids) {
+  const unknown = ids.filter((id) => !state.items.has(id));
+  if (unknown.length) {
+    const query = new URLSearchParams(unknown.map((id) => ["item_id", id]));
+    const { items } = await call(`/v1/items?limit=${unknown.length}&${query}`);
+    items.forEach((item) => state.items.set(item.item_id, item));
   }
-  return state.items.get(id);
+  return ids.map((id) => state.items.get(id) ?? { item_id: id });
 }
 
 function factsOf(item) {
@@ -94,7 +94,7 @@ async function show(section) {
     const question = { placement, limit: LIMIT, ...who() };
     if ("needsItem" in section.dataset) question.items = [state.item];
     const answer = await call("/v1/recommendations", question);
-    const items = await Promise.all(answer.items.map((entry) => itemOf(entry.item_id)));
+    const items = await itemsOf(answer.items.map((entry) => entry.item_id));
     if (section.dataset.asked !== asked) return; // another visitor or item was chosen meanwhile
     clear(section);
     if (!items.length) say(section, "message", emptyText(placement));
@@ -133,7 +133,7 @@ async function choose(id, origin) {
   state.item = id;
   state.origin = origin ?? {};
   remember();
-  const item = await itemOf(id);
+  const [item] = await itemsOf([id]);
   byId("item").hidden = false;
   byId("item-title").textContent = item.title || id;
   byId("item-facts").textContent = [id, factsOf(item)].filter(Boolean).join(" · ");
@@ -185,9 +185,9 @@ function setVisitor(id) {
 // The visitor and the item stand in the address, so that a view can be sent to somebody.
 function remember() {
   const view = new URLSearchParams();
-  if (state.visitor) view.set("visitor", state.visitor);
+  view.set("visitor", state.visitor);
   if (state.item !== null) view.set("item", state.item);
-  history.replaceState(null, "", view.size ? `#${view}` : location.pathname);
+  history.replaceState(null, "", `#${view}`);
 }
 
 async function start() {
@@ -214,4 +214,5 @@ byId("search-form").addEventListener("submit", (event) => { event.preventDefault
 byId("more").addEventListener("click", () => showCatalogue(true));
 byId("buy").addEventListener("click", buy);
 byId("close").addEventListener("click", () => { state.item = null; byId("item").hidden = true; remember(); });
+addEventListener("hashchange", () => location.reload()); // a view that was typed or pasted, not one of ours
 start();
