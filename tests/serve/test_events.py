@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import json
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from aisle.ingest import import_files
 from tests.serve.conftest import purchase, service_of
 
 
@@ -144,3 +147,18 @@ def test_the_servers_own_connections_are_fully_synchronous(client: TestClient) -
     settings = service_of(client).store.settings()
     assert len(settings) >= 2  # the writer's and a reader's
     assert all(setting == {"journal_mode": "wal", "synchronous": 2} for setting in settings)  # 2: FULL
+
+
+def test_an_event_sent_live_and_imported_is_one_event(client: TestClient, tmp_path: Path) -> None:
+    events = [
+        purchase("u1", "a", timestamp="2024-05-01T10:00:00Z", quantity=2, price=9.99, order_id="o1"),
+        purchase("u1", "a", timestamp="2024-05-01T10:00:00Z", quantity=2, price=9.99, order_id="o1"),
+        {"type": "view", "session_id": "s1", "item_id": "ü", "timestamp": 1714557600.25, "context": {"b": 1, "a": [2]}},
+        {"type": "impression", "user_id": "u2", "items": ["a", "b"], "timestamp": 1714557600, "position": 3},
+    ]
+    assert client.post("/v1/events", json={"events": events}).json()["accepted"] == 4
+    file = tmp_path / "events.jsonl"
+    file.write_text("\n".join(json.dumps(event) for event in events))
+    service = service_of(client)
+    (report,) = import_files(service.store, service.workspace.imports, "events", [file]).files
+    assert (report.accepted, report.duplicates, report.rejected) == (0, 4, 0)

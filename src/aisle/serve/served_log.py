@@ -12,7 +12,7 @@ from aisle.store.contract import ServedRecord
 _log = logging.getLogger(__name__)
 
 #: How long an answer may wait for its record, and how many of them are written in one transaction.
-FLUSH_SECONDS = 0.05
+FLUSH_SECONDS = 0.25
 BATCH_RECORDS = 500
 #: Beyond this many waiting records new ones are counted as lost rather than kept: memory stays bounded.
 MAX_WAITING = 20_000
