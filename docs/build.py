@@ -1,10 +1,12 @@
-"""Builds ``docs/reference/cli.md`` from the commands themselves, and checks every local link of every document."""
+"""Builds ``docs/reference/cli.md`` from the commands and the README's table from results; checks every local link."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +14,10 @@ from aisle.cli.entry import group
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs" / "reference" / "cli.md"
+README = ROOT / "README.md"
+RESULTS = ROOT / "benchmarks" / "results"
 _WIDTH = 100
+_MARKED = re.compile(r"(<!-- results:begin[^>]*-->\n).*?(<!-- results:end -->)", re.DOTALL)
 
 
 def cli_reference() -> str:
@@ -21,6 +26,58 @@ def cli_reference() -> str:
     for path, command, context in _commands(group, ["aisle"], None):
         parts.append(f"## {path}\n\n```text\n{command.get_help(context)}\n```\n")
     return "\n".join(parts)
+
+
+def results_table() -> str:
+    """What the README says of quality and speed, from ``benchmarks/results`` alone."""
+    result = json.loads((RESULTS / "online_retail.json").read_text(encoding="utf-8"))
+    serve = json.loads((RESULTS / "serve_online_retail.json").read_text(encoding="utf-8"))
+    report = result["report"]
+    baskets = report["more"][0]
+    windows = len(report["windows"])
+    lines = [
+        f"UCI Online Retail, protocol *shop-temporal*: NDCG@20 over all {report['counts']['candidates']:,} candidates "
+        f"of what {report['counts']['users/all']:,} users bought in the last 28 days (`all`), and of what they had not "
+        f"bought before (`new`); in brackets the mean of {windows} rolling windows.",
+        "",
+        "| method | `all` | `new` | Aisle minus it, `all` | Aisle minus it, `new` |",
+        "|---|---|---|---|---|",
+    ]
+    gaps = report["all_windows"]["paired"]["differences"]
+    for name, method in _best_first(report["methods"]):
+        mean = report["all_windows"]["methods"][name]["metrics"]
+        cells = [
+            f"{method['metrics'][f'test/ndcg@20/full/{v}']:.3f} ({mean[f'test/ndcg@20/full/{v}']:.3f})"
+            for v in ("all", "new")
+        ]
+        cells += [_gap(gaps[name][f"test/ndcg@20/full/{v}"]) if name in gaps else "" for v in ("all", "new")]
+        label = f"**Aisle `{name}`**" if method["role"] == "placement" else name.replace("_", " ")
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    chosen = baskets["methods"]["bought-together"]["metrics"]
+    ease = baskets["methods"]["ease"]["metrics"]
+    lines += [
+        "",
+        "Differences are paired over the users of all windows, with 95 % bootstrap intervals. Protocol *basket "
+        f"completion*, {baskets['counts']['baskets']:,} baskets: `bought-together` HR@10 {chosen['test/hr@10/full']:.3f}, "
+        f"MRR@10 {chosen['test/mrr@10/full']:.3f}; EASE on baskets {ease['test/hr@10/full']:.3f}, "
+        f"{ease['test/mrr@10/full']:.3f}.",
+        "",
+        f"A `for-you` answer on a warm server takes {serve['p50_ms']:.1f} ms at p50 and {serve['p99_ms']:.1f} ms at p99 "
+        f"({serve['hardware']['cores']} cores, one client, {serve['sizes']['items']:,} items). Every number, and how to "
+        "rerun it: [benchmarks](benchmarks/README.md).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _best_first(methods: dict[str, Any]) -> list[tuple[str, Any]]:
+    def key(entry: tuple[str, Any]) -> tuple[bool, float]:
+        return entry[1]["role"] != "placement", -entry[1]["metrics"]["test/ndcg@20/full/all"]
+
+    return sorted(methods.items(), key=key)
+
+
+def _gap(gap: dict[str, float]) -> str:
+    return f"{gap['difference']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]"
 
 
 def broken_links(documents: list[Path]) -> list[str]:
@@ -57,7 +114,9 @@ def _anchors(path: Path) -> set[str]:
 
 
 def main() -> int:
-    """Write the reference, check the links."""
+    """Write the reference and the results, check the links."""
+    text = README.read_text(encoding="utf-8")
+    README.write_text(_MARKED.sub(lambda found: found[1] + results_table() + found[2], text), encoding="utf-8")
     REFERENCE.parent.mkdir(exist_ok=True)
     REFERENCE.write_text(cli_reference(), encoding="utf-8")
     documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]

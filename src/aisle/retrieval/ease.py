@@ -43,7 +43,7 @@ def fit_ease(name: str, spec: EaseSpec, snapshot: Snapshot, signals: Signals) ->
             lists,
             lists_name=name,
             half_life_days=half_life,
-            reason="Goes with {item}, as customers with a history like yours show",
+            reason="Goes with {item}",
         )
         for half_life in spec.history_half_life_days
     ]
