@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from tests.serve.conftest import service_of
 def trained(trained_shop: Path, tmp_path: Path) -> Iterator[TestClient]:
     """A trained shop whose bundle is registered twice: as it was trained (active), and as "copy"."""
     directory = shutil.copytree(trained_shop, tmp_path / "shop")
+    # Time enough on any machine: what is tested here is switching, not falling back.
+    (directory / "aisle.yaml").write_text("budgets: {retrieve_ms: 60000}")
     with TestClient(create_app(directory)) as client:
         (record,) = service_of(client).store.bundles()
         shutil.copytree(directory / record.path, directory / "bundles" / "copy")
@@ -116,6 +119,10 @@ def test_no_request_is_lost_while_switching(trained: TestClient) -> None:
         thread.start()
     for turn in range(20):
         assert trained.post(f"/v1/models/{versions[turn % 2]}:activate").status_code == 200
+        num_before = len(answers)
+        deadline = time.monotonic() + 30
+        while len(answers) < num_before + 2 and time.monotonic() < deadline:
+            time.sleep(0.001)
     stop.set()
     for thread in clients:
         thread.join()
