@@ -30,6 +30,7 @@ def workers(directory: Path, serve: Callable[..., Server]) -> Iterator[list[Work
 def trained_workers(trained_shop: Path, tmp_path: Path, serve: Callable[..., Server]) -> Iterator[list[Worker]]:
     """Two workers of a trained shop."""
     directory = shutil.copytree(trained_shop, tmp_path / "trained")
+    (directory / "aisle.yaml").write_text("budgets: {retrieve_ms: 60000}")  # no falling back on a slow machine
     with connected(serve(directory, "--workers", "2")) as found:
         yield found
 
