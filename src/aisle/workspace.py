@@ -223,7 +223,8 @@ def _explain(error: ValidationError) -> str:
             hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}"
             lines.append(f"unknown key {key!r}; {hint}")
         else:
-            lines.append(f"{key!r}: {problem['msg']}, received {problem['input']!r}")
+            received = "a secret" if key.endswith("_key") else repr(problem["input"])
+            lines.append(f"{key!r}: {problem['msg']}, received {received}")
     return "; ".join(lines)
 
 

@@ -31,7 +31,7 @@ numbers_as_text = st.one_of(
     st.floats().map(str),
     st.integers().map(str),
     st.decimals(allow_nan=False, allow_infinity=False, places=3).map(str),
-    st.sampled_from(["", " 6 ", "6.0", "+6", "1.", ".5", "-0", "007", "1e3", "1,5", "six", "١"]),
+    st.sampled_from(["", " 6 ", "6.0", "+6", "1.", ".5", "-0", "007", "1e3", "1,5", "six", "\u0661"]),
 )
 whole_numbers = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-5, 2_000_000), st.none())
 floats = st.one_of(st.floats(), st.floats(-5, 1e7), st.integers(-5, 2_000_000).map(float), st.none())
@@ -82,11 +82,13 @@ COLUMNS: dict[str, list[tuple[Any, st.SearchStrategy[Any]]]] = {
         (pl.Date, st.one_of(st.dates(), st.none())),
     ],
     "items": [
-        (pl.List(pl.String), st.one_of(st.none(), st.lists(st.one_of(st.sampled_from(["a", "b"]), texts, st.none()), max_size=4))),
+        (pl.List(pl.String), st.one_of(st.none(), st.lists(st.one_of(st.just("a"), texts, st.none()), max_size=4))),
         (pl.List(pl.Int64), st.one_of(st.none(), st.lists(st.integers(0, 99), max_size=4))),
         (pl.String, st.sampled_from(["", '["a","b"]', "a|b", "a", "[1", '["a"', "[]"])),
     ],
-    "position": [(pl.Int64, whole_numbers), (pl.Float64, floats), (pl.String, numbers_as_text), (pl.UInt8, st.integers(0, 255))],
+    "position": [
+        (pl.Int64, whole_numbers), (pl.Float64, floats), (pl.String, numbers_as_text), (pl.UInt8, st.integers(0, 255)),
+    ],
     "context": [
         (pl.String, st.sampled_from(["", "{}", '{"b":1,"a":[2]}', "[1]", "{", '{"a":1e999}'])),
         (pl.Struct({"a": pl.Int64}), st.one_of(st.none(), st.fixed_dictionaries({"a": st.integers(0, 9)}))),

@@ -176,12 +176,13 @@ def _amounts(facts: _Facts) -> list[Finding]:
 
 def _times(facts: _Facts) -> list[Finding]:
     gaps = facts.gaps()
+    longest = max(gaps, default=0)
     return [
         Finding(
             "time_gaps",
             "warning",
             len(gaps),
-            f"{len(gaps)} stretches of {GAP_DAYS} days and more without events, the longest {max(gaps, default=0)}",
+            f"{len(gaps)} stretches of {GAP_DAYS} days and more without events, the longest {longest} days",
             "look whether a file is missing; holidays are no harm",
         ),
         Finding(

@@ -1,6 +1,7 @@
 """The id of an event that came without one: its time, a hash of its content, and its number among identical rows.
 
-The time stands first, so that a file in time order is also in id order and the store appends instead of seeking.
+The time stands first, so that (until the year 6429) a file in time order is also in id order, and the store appends
+instead of seeking.
 """
 
 from __future__ import annotations

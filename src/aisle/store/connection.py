@@ -12,9 +12,9 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
@@ -76,19 +76,28 @@ class Database:
         self._open: list[sqlite3.Connection] = []
         self._write_lock = threading.Lock()
         self._is_closed = False
+        self._resources = ExitStack()
+        self._resources.callback(self._engine.dispose)
         try:
-            self._turnstile = _open_lock(path.with_name(path.name + "-turn.lock"))
-            self._gate = _open_lock(path.with_name(path.name + "-write.lock"))
-            self._writer = self._engine.connect()
+            self._turnstile = self._resources.enter_context(path.with_name(path.name + "-turn.lock").open("ab"))
+            self._gate = self._resources.enter_context(path.with_name(path.name + "-write.lock").open("ab"))
+            self._writer = self._resources.enter_context(self._engine.connect())
             with self.write() as connection:
                 migrate(connection)
-        except (sqlite3.DatabaseError, sa.exc.DatabaseError, OSError) as error:
-            raise DataError(f"cannot open the store {path}: {error}") from error
+        except BaseException as error:
+            self.close()
+            if isinstance(error, sqlite3.DatabaseError | sa.exc.DatabaseError | OSError):
+                raise DataError(f"cannot open the store {path}: {error}") from error
+            raise
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=256)
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()
+            raise
         self._open.append(connection)
         return connection
 
@@ -170,13 +179,10 @@ class Database:
             if self._is_closed:
                 return
             self._is_closed = True
-            self._writer.close()
+            self._resources.close()
             with suppress(IndexError):
                 while True:  # a reader that is in use now closes itself when it is given back
                     self._idle_readers.pop().close()
-            self._engine.dispose()
-            self._turnstile.close()
-            self._gate.close()
 
 
 def driver_of(connection: sa.Connection) -> sqlite3.Connection:
@@ -184,7 +190,3 @@ def driver_of(connection: sa.Connection) -> sqlite3.Connection:
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     return driver
-
-
-def _open_lock(path: Path) -> IO[bytes]:
-    return path.open("ab")

@@ -1,0 +1,96 @@
+"""A workspace is a directory with settings and a store; its settings are strict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aisle.errors import ConfigError
+from aisle.workspace import Settings, Workspace
+
+
+def test_create_and_open(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path / "shops" / "mine")
+    assert workspace.config == Settings()
+    assert workspace.store_path.exists()
+    assert Workspace.open(workspace.directory).imports == workspace.directory / "imports"
+    store = workspace.open_store()
+    assert store.num_events() == 0
+    store.close()
+
+
+def test_create_again_keeps_what_is_there(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path)
+    workspace.settings_path.write_text("history_limit: 5\n")
+    assert Workspace.create(tmp_path).config.history_limit == 5
+    workspace.settings_path.write_text("histroy_limit: 5\n")
+    with pytest.raises(ConfigError, match="did you mean 'history_limit'"):
+        Workspace.create(tmp_path)
+
+
+def test_open_where_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"found no aisle.yaml there; make one with: aisle init"):
+        Workspace.open(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot make a workspace"):
+        Workspace.create(tmp_path / "file")
+
+
+def test_the_commented_defaults_are_the_defaults(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path)
+    lines = workspace.settings_path.read_text().splitlines()
+    optional = [
+        line.removeprefix("# ") for line in lines if line.startswith(("# placements:", "#   for-you:", "# budgets:"))
+    ]
+    optional += [line.removeprefix("# ") for line in lines if line.startswith("# history_limit:")]
+    assert len(optional) == 4
+    assert Settings.model_validate(yaml.safe_load("\n".join(optional))) == Settings()
+
+
+def test_settings(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path)
+    workspace.settings_path.write_text(
+        "server: {admin_key: a-long-secret, allowed_origins: ['https://shop.example']}\n"
+        "placements: {for-you: {repeat: exclude, max_per_category: 2}}\n"
+        "budgets: {retrieve_ms: 5}\n"
+        "store:\n"
+    )
+    config = workspace.config
+    assert config.server.admin_key == "a-long-secret"
+    assert config.server.allowed_origins == ("https://shop.example",)
+    assert config.placements.get("for-you").repeat == "exclude"
+    assert config.placements.get("for-you").max_per_category == 2
+    assert config.placements.get("trending").repeat == "allow"
+    assert config.placements.get("unheard-of").repeat == "allow"
+    assert config.budgets.retrieve_ms == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("servr: {}", "unknown key 'servr'; did you mean 'server'"),
+        ("server: {admin_kee: long-enough}", "unknown key 'server.admin_kee'; did you mean 'admin_key'"),
+        ("placements: {for_yuo: {}}", "did you mean 'for-you'"),
+        ("placements: {for-you: {zzz: 1}}", "known keys: repeat, max_per_category"),
+        ("placements: {for-you: {repeat: never}}", "'placements.for-you.repeat'.*received 'never'"),
+        ("history_limit: 0", "'history_limit'"),
+        ("server: {admin_key: short}", "at least 8 characters"),
+        ("- a list", "expected sections"),
+        ("a: [", "cannot read"),
+    ],
+)
+def test_wrong_settings(text: str, message: str, tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path)
+    workspace.settings_path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        _ = workspace.config
+
+
+def test_a_secret_is_not_shown(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path)
+    workspace.settings_path.write_text("server: {write_key: [geheim]}")
+    with pytest.raises(ConfigError) as error:
+        _ = workspace.config
+    assert "geheim" not in str(error.value)
