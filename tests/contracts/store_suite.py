@@ -208,6 +208,13 @@ class StoreContract:
         assert store.num_events() == 2
         assert [stored.event.items for stored in store.user_events("u1", 9)] == [["i0", "i1"], ["i0", "i1", "i2"]]
 
+    def test_write_no_events_but_a_mark(self, store: Store) -> None:
+        result = store.write_events(event_frame(), mark(rows_done=9))
+        assert (result.accepted, result.duplicates) == (0, 0)
+        found = store.import_mark("k")
+        assert found is not None and found.rows_done == 9
+        assert store.now_ms() == NOW
+
     def test_write_events_refuses_other_columns(self, store: Store) -> None:
         with pytest.raises(SchemaError, match="expected the columns"):
             store.write_events(event_frame({"event_id": "1", "timestamp_ms": 1}).drop("price"))

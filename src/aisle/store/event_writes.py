@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Any
 
@@ -19,9 +20,9 @@ from aisle.store.contract import EVENT_FRAME, ImportMark, WriteResult
 from aisle.store.identities import in_json, rows_for
 from aisle.store.progress import Clock, ImportMarks
 
-_COLUMNS = [column.name for column in tables.events.columns]
+_COLUMNS = tuple(column.name for column in tables.events.columns)
 #: So many rows go into one statement: binding them costs less than stepping through single rows.
-_ROWS_PER_INSERT = 200
+_ROWS_PER_INSERT = 1000
 
 _KNOWN_IDS = driver_sql(
     sa.select(tables.events.c.event_id).where(in_json(tables.events.c.event_id), tables.events.c.item_index == 0),
@@ -32,12 +33,10 @@ _HIGHEST_SEQ = (
 )
 
 
-def _insert_sql(num_rows: int) -> str:
-    places = f"({', '.join('?' * len(_COLUMNS))})"
-    return f"INSERT OR IGNORE INTO events ({', '.join(_COLUMNS)}) VALUES {', '.join([places] * num_rows)}"
-
-
-_INSERT_ONE, _INSERT_MANY = _insert_sql(1), _insert_sql(_ROWS_PER_INSERT)
+@cache
+def _insert_sql(columns: tuple[str, ...], num_rows: int) -> str:
+    places = f"({', '.join('?' * len(columns))})"
+    return f"INSERT OR IGNORE INTO events ({', '.join(columns)}) VALUES {', '.join([places] * num_rows)}"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class EventWrites:
                     seen.add(event_id)
                     fresh.append((event, event_id))
             if fresh:
-                _insert(connection, _live_rows(connection, fresh, now))
+                _insert(connection, _COLUMNS, _live_rows(connection, fresh, now))
         return WriteResult(len(fresh), len(events) - len(fresh), is_duplicate)
 
     def write_events(self, frame: pl.DataFrame, mark: ImportMark | None = None) -> WriteResult:
@@ -94,8 +93,8 @@ class EventWrites:
             now = self.clock.now_within(connection)
             users = rows_for(connection, "user", user_ids)
             items = rows_for(connection, "item", item_ids)
-            rows = _imported_rows(frame, users, items, now, _next_seq(connection))
-            num_inserted = _insert(connection, rows)
+            columns, rows = _imported_rows(frame, users, items, now, _next_seq(connection))
+            num_inserted = _insert(connection, columns, rows)
             accepted = int(frame.select((pl.col("item_index") == 0).sum()).item()) if has_lists else num_inserted
             if accepted:
                 self.clock.follow(connection, frame["timestamp_ms"])
@@ -113,14 +112,17 @@ def _next_seq(connection: sa.Connection) -> int:
     return int(driver_of(connection).execute(_HIGHEST_SEQ).fetchone()[0]) + 1
 
 
-def _insert(connection: sa.Connection, rows: list[tuple[Any, ...]]) -> int:
+def _insert(connection: sa.Connection, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> int:
     """Insert rows that are not there yet; returns how many went in."""
+    if not rows:
+        return 0
     driver = driver_of(connection)
     before = driver.total_changes
     num_full = len(rows) - len(rows) % _ROWS_PER_INSERT
+    insert_many = _insert_sql(columns, _ROWS_PER_INSERT)
     for start in range(0, num_full, _ROWS_PER_INSERT):
-        driver.execute(_INSERT_MANY, list(chain.from_iterable(rows[start : start + _ROWS_PER_INSERT])))
-    driver.executemany(_INSERT_ONE, rows[num_full:])
+        driver.execute(insert_many, list(chain.from_iterable(rows[start : start + _ROWS_PER_INSERT])))
+    driver.executemany(_insert_sql(columns, 1), rows[num_full:])
     return driver.total_changes - before
 
 
@@ -146,7 +148,7 @@ def _live_rows(connection: sa.Connection, events: list[tuple[Event, str]], now: 
 
 def _imported_rows(
     frame: pl.DataFrame, users: dict[str, int], items: dict[str, int], now: int, seq: int
-) -> list[tuple[Any, ...]]:
+) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     frame = frame.with_columns(
         seq=pl.int_range(seq, seq + len(frame), dtype=pl.Int64),
         user_row=_mapped("user_id", users),
@@ -155,7 +157,9 @@ def _imported_rows(
         stamp_ms=pl.lit(None, pl.Int64),
         received_ms=pl.lit(now, pl.Int64),
     )
-    return frame.select(_COLUMNS).rows()
+    # What no row has need not be bound.
+    columns = tuple(name for name in _COLUMNS if frame[name].null_count() < len(frame))
+    return columns, frame.select(columns).rows()
 
 
 def _mapped(column: str, rows: dict[str, int]) -> pl.Expr:
