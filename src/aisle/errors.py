@@ -2,7 +2,7 @@
 
 
 class AisleError(Exception):
-    """Base of every error that Aisle raises on purpose; its message says what was expected, received, and the remedy."""
+    """Base of every error that Aisle raises on purpose; it says what was expected, what came, and the remedy."""
 
 
 class SchemaError(AisleError):

@@ -19,6 +19,9 @@ from aisle.recipe.generators import CooccurrenceSpec, Similarity
 from aisle.retrieval.lists import lists_from_sparse
 from aisle.retrieval.matrices import Signals, interaction_matrix
 
+#: A row fades no further: at 0 its pairs would be lost from one count and not from the other.
+MIN_ROW_WEIGHT = 2.0**-30
+
 
 def fit_cooccurrence(
     name: str, spec: CooccurrenceSpec, snapshot: Snapshot, signals: Signals
@@ -58,6 +61,7 @@ def count_pairs(taken: sparse.csr_matrix, row_weights: NDArray[np.float64], min_
     """Count the pairs that were together in ``min_together`` rows or more, each row with its weight."""
     binary = taken.copy()
     binary.data = np.ones_like(binary.data)
+    row_weights = np.maximum(row_weights, MIN_ROW_WEIGHT)
     weighted = sparse.diags_array(row_weights.astype(np.float32)) @ binary
     together = sparse.csr_matrix(binary.T @ weighted)
     counts = sparse.csr_matrix(binary.T @ binary)

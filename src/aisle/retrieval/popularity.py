@@ -45,13 +45,13 @@ def fit_arrivals(name: str, spec: ArrivalsSpec, snapshot: Snapshot, signals: Sig
 def _decayed_visitors(snapshot: Snapshot, signals: Signals, half_life_days: float) -> NDArray[np.float32]:
     events = signal_events(snapshot, signals)
     decayed = pl.col("strength") * (-pl.col("age_days") / half_life_days * np.log(2)).exp()
-    by_visitor = events.group_by("visitor", "item").agg(decayed.max().alias("weight"))
+    by_visitor = events.group_by("visitor", "item", maintain_order=True).agg(decayed.max().alias("weight"))
     weights = by_visitor["weight"].to_numpy()
     return np.bincount(by_visitor["item"].to_numpy(), weights, minlength=snapshot.num_items).astype(np.float32)
 
 
 def _visitors_within(snapshot: Snapshot, signals: Signals, days: float) -> NDArray[np.float64]:
     events = signal_events(snapshot, signals).filter(pl.col("age_days") <= days)
-    by_visitor = events.group_by("visitor", "item").agg(pl.col("strength").max())
+    by_visitor = events.group_by("visitor", "item", maintain_order=True).agg(pl.col("strength").max())
     weights = by_visitor["strength"].to_numpy()
     return np.bincount(by_visitor["item"].to_numpy(), weights, minlength=snapshot.num_items).astype(np.float64)
