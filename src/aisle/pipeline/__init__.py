@@ -2,7 +2,8 @@
 
 from aisle.pipeline.blend import Blend, Merged, merge
 from aisle.pipeline.catalogue import Catalogue
-from aisle.pipeline.pipeline import Pipeline, Placement, Ranked
+from aisle.pipeline.pipeline import Pipeline, Ranked
+from aisle.pipeline.placement import LatestRule, Placement
 from aisle.pipeline.query import Query
 from aisle.pipeline.recommender import Recommender, RecommenderSettings
 from aisle.pipeline.request import (
@@ -22,6 +23,7 @@ __all__ = [
     "Blend",
     "Catalogue",
     "ItemFilter",
+    "LatestRule",
     "Merged",
     "Pipeline",
     "Placement",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,8 +21,10 @@ from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import BundleError, ConfigError
 from aisle.pipeline.blend import Blend, Merged, merge
 from aisle.pipeline.generators import Candidates, Generator, generator_kind
+from aisle.pipeline.placement import LatestRule, Placement
 from aisle.pipeline.query import Query
 from aisle.pipeline.request import RepeatPolicy
+from aisle.pipeline.rerank import Answered, answer_latest, fill, one_of_a_family
 
 logger = logging.getLogger(__name__)
 
@@ -30,34 +32,19 @@ PIPELINE_FILE = "pipeline"
 ITEM_IDS_FILE = "ids/items"
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where recommendations stand, and how they come about.
-
-    Attributes:
-        name: As requests name it.
-        asks_with: ``history``: the visitor's own events; ``items``: the items given with the request.
-        sources: Names of its generators.
-        blends: Fitted weights by repeat policy.
-        fill: The popularity list that completes an answer that has too few items; ``None``: it stays short.
-    """
-
-    name: str
-    asks_with: Literal["history", "items"]
-    sources: tuple[str, ...]
-    blends: Mapping[RepeatPolicy, Blend]
-    fill: str | None = None
-
-
 @dataclass
 class Ranked:
-    """The pipeline's answer in rows, best first, and what is needed to explain it."""
+    """The pipeline's answer in rows, best first, and what is needed to explain it.
+
+    ``placed`` names the source of each row that a rule put in its place.
+    """
 
     rows_n: NDArray[np.int32]
     scores_n: NDArray[np.float32]
     merged: Merged
     shares_KS: NDArray[np.float32]
     sources: tuple[str, ...]
+    placed: dict[int, str] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
     stage_ms: dict[str, float] = field(default_factory=dict)
 
@@ -186,30 +173,24 @@ class Pipeline:
         order = np.argsort(-scores_K, kind="stable")
         order = order[scores_K[order] > 0]
         clock.lap("rank")
-        rows = merged.rows_K[order]
-        rows, kept = _one_of_a_family(rows, family_V, limit)
-        scores = scores_K[order][kept]
-        rows, scores = self._fill(placement, query, rows, scores, limit, eligible_V, family_V)
+        answer = Answered(merged.rows_K[order], scores_K[order])
+        if placement.latest is not None:
+            nearest = self.generators[placement.latest.source]
+            answer = answer_latest(answer, placement.latest, nearest, query, limit, eligible_V)
+        answer = one_of_a_family(answer, family_V, limit)
+        if placement.fill is not None and len(answer.rows_n) < limit:
+            answer = fill(answer, self.generators[placement.fill], query, limit, eligible_V, family_V)
         clock.lap("rerank")
-        return Ranked(rows, scores, merged, shares_KS, placement.sources, degraded, clock.laps)
-
-    def _fill(
-        self,
-        placement: Placement,
-        query: Query,
-        rows: NDArray[np.int32],
-        scores: NDArray[np.float32],
-        limit: int,
-        eligible_V: NDArray[np.bool_],
-        family_V: NDArray[np.int64] | None,
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        if placement.fill is None or len(rows) >= limit:
-            return rows, scores
-        free = eligible_V.copy()
-        free[rows] = False
-        more = self.generators[placement.fill].candidates(query, 2 * limit, free).rows_k
-        together, _ = _one_of_a_family(np.concatenate([rows, more]), family_V, limit)
-        return together, np.pad(scores, (0, len(together) - len(scores)))
+        return Ranked(
+            answer.rows_n,
+            answer.scores_n,
+            merged,
+            shares_KS,
+            placement.sources,
+            answer.placed,
+            degraded,
+            clock.laps,
+        )
 
     def save(self, writer: BundleWriter) -> None:
         """Write everything that :meth:`load` reads."""
@@ -225,6 +206,7 @@ class Pipeline:
                 "sources": list(placement.sources),
                 "blends": {policy: dict(blend.weights) for policy, blend in placement.blends.items()},
                 "fill": placement.fill,
+                "latest": None if placement.latest is None else asdict(placement.latest),
             }
             for placement in self.placements.values()
         ]
@@ -259,6 +241,7 @@ class Pipeline:
                     tuple(entry["sources"]),
                     {policy: Blend(weights) for policy, weights in entry["blends"].items()},
                     entry["fill"],
+                    None if entry["latest"] is None else LatestRule(**entry["latest"]),
                 )
                 for entry in document["placements"]
             }
@@ -295,17 +278,3 @@ class _Clock:
 def _degrade(degraded: list[str] | None, message: str) -> None:
     if degraded is not None:
         degraded.append(message)
-
-
-def _one_of_a_family(
-    rows: NDArray[np.int32], family_V: NDArray[np.int64] | None, limit: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """The first ``limit`` rows with no two of one family, and their positions."""
-    if family_V is None:
-        kept = np.arange(min(limit, len(rows)))
-        return rows[kept], kept
-    families = family_V[rows]
-    families = np.where(families < 0, -2 - np.arange(len(rows)), families)  # unknown: a family of its own
-    _, first = np.unique(families, return_index=True)
-    kept = np.sort(first)[:limit]
-    return rows[kept], kept

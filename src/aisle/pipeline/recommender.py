@@ -202,7 +202,7 @@ class Recommender:
         at = int(np.searchsorted(ranked.merged.rows_K, row))
         merged = at < len(ranked.merged.rows_K) and ranked.merged.rows_K[at] == row and ranked.scores_n[number] > 0
         shares_S = ranked.shares_KS[at] if merged else np.zeros(0)
-        source = ranked.sources[int(np.argmax(shares_S))] if merged else str(fill)
+        source = ranked.placed.get(row) or (ranked.sources[int(np.argmax(shares_S))] if merged else str(fill))
         sentence, because = pipeline.generators[source].reason(query, row)
         reason = sentence.replace("{item}", self._title(because)) if because is not None else sentence
         sources = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.generators import GeneratorSpec
 from aisle.recipe.strict import Strict
@@ -22,6 +22,15 @@ class WindowsSpec(Strict):
     validation: PositiveInt = 1
 
 
+class LatestSpec(Strict):
+    """A place for what goes with the item of the latest event, where that is ``within_minutes`` old."""
+
+    source: str
+    within_minutes: PositiveFloat = 60.0
+    nearest: PositiveInt = 20
+    place: PositiveInt = 3
+
+
 class PlacementSpec(Strict):
     """One placement: who asks, which sources answer, and on what the blend is fitted.
 
@@ -34,6 +43,7 @@ class PlacementSpec(Strict):
     sources: Annotated[list[str], Field(min_length=1)]
     fit: Literal["next-window", "repeats", "baskets", "same-category", "none"]
     fill: str | None = None
+    latest: LatestSpec | None = None
 
     @model_validator(mode="after")
     def _needs_weights(self) -> Self:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aisle.data.snapshots import ShopLog, Snapshot
 from aisle.errors import DataError
 from aisle.evaluate.windows import VARIANT_OF, Window, build_window, cut_windows
-from aisle.pipeline import Blend, Pipeline, Placement, RepeatPolicy
+from aisle.pipeline import Blend, LatestRule, Pipeline, Placement, RepeatPolicy
 from aisle.pipeline.generators import Generator
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
@@ -131,7 +131,9 @@ def _bare_pipeline(recipe: ShopRecipe, snapshot: Snapshot, generators: Mapping[s
         if missing := [source for source in spec.sources if source not in generators]:
             logger.warning("%s: the data gives nothing for %s, left out", name, ", ".join(missing))
         if sources:
-            placements[name] = Placement(name, spec.asks_with, sources, {}, spec.fill)
+            latest = spec.latest if spec.latest is not None and spec.latest.source in generators else None
+            rule = None if latest is None else LatestRule(**latest.model_dump())
+            placements[name] = Placement(name, spec.asks_with, sources, {}, spec.fill, rule)
     return Pipeline(
         item_ids=snapshot.item_ids,
         generators=generators,
@@ -175,11 +177,6 @@ def _blended(recipe: ShopRecipe, bare: Pipeline, validation: Sequence[_Fitted]) 
                 if fitted.pipeline.placements[name].sources == placement.sources
             ]
             blends[repeat] = fit_blend(placement.sources, parts, seed=recipe.seed)
-        placements[name] = Placement(
-            name,
-            placement.asks_with,
-            placement.sources,
-            {"allow": blends["allow"], "exclude": blends.get("exclude", blends["allow"])},
-            placement.fill,
-        )
+        both: dict[RepeatPolicy, Blend] = {"allow": blends["allow"], "exclude": blends.get("exclude", blends["allow"])}
+        placements[name] = replace(placement, blends=both)
     return bare.with_placements(placements)

@@ -1,0 +1,95 @@
+"""The rerank stage: what a list must be beyond the order of scores.
+
+One of a family of variants, complete, and visibly touched by what the visitor just did.
+
+Legend of shapes: n answered items, V item rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aisle.pipeline.generators import Generator
+from aisle.pipeline.placement import LatestRule
+from aisle.pipeline.query import Query
+
+#: A neighbour of the latest item counts as shown among the first so many answers.
+VISIBLE_ITEMS = 10
+
+
+@dataclass(frozen=True)
+class Answered:
+    """An answer in rows, best first; ``placed`` names the source of each row that a rule put in its place."""
+
+    rows_n: NDArray[np.int32]
+    scores_n: NDArray[np.float32]
+    placed: dict[int, str] = field(default_factory=dict)
+
+
+def one_of_a_family(answer: Answered, family_V: NDArray[np.int64] | None, limit: int) -> Answered:
+    """The first ``limit`` items, of each family of variants only the best.
+
+    Args:
+        answer: Any number of items.
+        family_V: The family of each row, negative where it is not known; ``None``: there are no families.
+        limit: At most so many are kept.
+    """
+    kept = np.arange(min(limit, len(answer.rows_n)))
+    if family_V is not None:
+        families = family_V[answer.rows_n]
+        families = np.where(families < 0, -2 - np.arange(len(families)), families)  # unknown: a family of its own
+        _, first = np.unique(families, return_index=True)
+        kept = np.sort(first)[:limit]
+    return replace(answer, rows_n=answer.rows_n[kept], scores_n=answer.scores_n[kept])
+
+
+def fill(
+    answer: Answered,
+    filler: Generator,
+    query: Query,
+    limit: int,
+    eligible_V: NDArray[np.bool_],
+    family_V: NDArray[np.int64] | None,
+) -> Answered:
+    """Complete a short answer from a popularity list; the added items score 0."""
+    free = eligible_V.copy()
+    free[answer.rows_n] = False
+    more = filler.candidates(query, 2 * limit, free).rows_k
+    longer = replace(
+        answer,
+        rows_n=np.concatenate([answer.rows_n, more]),
+        scores_n=np.pad(answer.scores_n, (0, len(more))),
+    )
+    return one_of_a_family(longer, family_V, limit)
+
+
+def answer_latest(
+    answer: Answered,
+    rule: LatestRule,
+    neighbours: Generator,
+    query: Query,
+    limit: int,
+    eligible_V: NDArray[np.bool_],
+) -> Answered:
+    """Give the nearest neighbour of the latest item a place, where none of the near ones is to be seen."""
+    if len(query.rows_n) == 0 or query.ages_days_n[-1] * 24 * 60 > rule.within_minutes:
+        return answer
+    latest = query.rows_n[-1:]
+    free = eligible_V.copy()
+    free[latest] = False
+    asked = Query.of_items(latest, now_ms=query.now_ms, num_rows=query.num_rows)
+    near = neighbours.candidates(asked, rule.nearest, free).rows_k
+    if len(near) == 0 or np.isin(answer.rows_n[: min(limit, VISIBLE_ITEMS)], near).any():
+        return answer
+    others = answer.rows_n != near[0]
+    rows, scores = answer.rows_n[others], answer.scores_n[others]
+    at = min(rule.place, limit, len(rows) + 1) - 1
+    score = scores[at] if at < len(scores) else np.float32(0)
+    return Answered(
+        np.insert(rows, at, near[0]),
+        np.insert(scores, at, score),
+        {**answer.placed, int(near[0]): rule.source},
+    )
