@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -32,7 +33,8 @@ BasketBaseline = Callable[[Window], ScoreBasket]
 POPULAR_DAYS = 28
 OWN_HALF_LIFE_DAYS = 180.0
 EASE_L2 = 300.0
-EASE_MEMORY_GB = 4.0
+#: Of each item-to-item baseline; beyond it the most taken items are kept, and the log says so.
+MEMORY_GB = 4.0
 KNN_NEIGHBOURS = 100
 KNN_HALF_LIFE_DAYS = 90.0
 BM25_NEIGHBOURS = 1000
@@ -51,7 +53,9 @@ def user_baselines(signals: Signals) -> dict[str, Baseline]:
         "own_recency": lambda window: _own(fits, window, OWN_HALF_LIFE_DAYS),
         "item_knn_cosine": lambda window: _profile(fits.knn(window, "cosine"), KNN_HALF_LIFE_DAYS),
         "item_knn_tfidf": lambda window: _profile(fits.knn(window, "tfidf"), KNN_HALF_LIFE_DAYS),
-        "item_knn_bm25": lambda window: _profile(bm25_weights(fits.taken(window)), BM25_HALF_LIFE_DAYS),
+        "item_knn_bm25": lambda window: _profile(
+            ItemWeights.fit(fits.taken(window), bm25_weights), BM25_HALF_LIFE_DAYS
+        ),
         "als": lambda window: _als(fits, window),
         "ease": lambda window: _profile(fits.ease(window), None),
         "knn_mix": lambda window: _mix(fits, window, fits.knn(window, "tfidf")),
@@ -62,11 +66,36 @@ def user_baselines(signals: Signals) -> dict[str, Baseline]:
 def basket_baselines(signals: Signals) -> dict[str, BasketBaseline]:
     """All baselines of the protocol basket-completion, by name."""
     return {
-        "ease": lambda window: _sum_of_rows(_basket_ease(window, signals)),
-        "cosine": lambda window: _sum_of_rows(_basket_similarity(window, signals, "cosine")),
-        "jaccard": lambda window: _sum_of_rows(_basket_similarity(window, signals, "jaccard")),
-        "cooccurrence": lambda window: _sum_of_rows(_basket_similarity(window, signals, "count")),
+        "ease": lambda window: _basket_weights(window, signals, lambda taken: _ease(taken, BASKET_L2)),
+        "cosine": lambda window: _basket_weights(window, signals, lambda taken: pair_weights(taken, "cosine")),
+        "jaccard": lambda window: _basket_weights(window, signals, lambda taken: pair_weights(taken, "jaccard")),
+        "cooccurrence": lambda window: _basket_weights(window, signals, lambda taken: pair_weights(taken, "count")),
     }
+
+
+@dataclass(frozen=True)
+class ItemWeights:
+    """Item-to-item weights among the items that the memory allows; the others get no votes.
+
+    Attributes:
+        rows_A: Their rows.
+        weights_AA: Row a holds the votes of item a for the others.
+    """
+
+    rows_A: NDArray[np.int64]
+    weights_AA: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, taken: sparse.csr_matrix, weigh: Callable[[sparse.csr_matrix], NDArray[np.float32]]) -> ItemWeights:
+        """Weigh the items of a matrix [rows, V], within ``MEMORY_GB``."""
+        rows = affordable_items(taken, MEMORY_GB)
+        return cls(rows, weigh(sparse.csr_matrix(taken[:, rows])))
+
+    def votes(self, profiles_RV: sparse.csr_matrix) -> NDArray[np.float32]:
+        """The weighted sums of the profiles' items, [R, V]."""
+        votes = np.zeros(profiles_RV.shape, np.float32)
+        votes[:, self.rows_A] = profiles_RV[:, self.rows_A] @ self.weights_AA
+        return votes
 
 
 class _Fits:
@@ -110,25 +139,25 @@ class _Fits:
             counts[item] = users
         return counts
 
-    def ease(self, window: Window) -> NDArray[np.float32]:
-        """EASE weights [V, V]."""
-
-        def fit() -> NDArray[np.float32]:
-            taken = self.taken(window)
-            rows = affordable_items(taken, EASE_MEMORY_GB)
-            weights = ease_weights(taken[:, rows], np.ones(taken.shape[0], np.float32), EASE_L2)
-            full = np.zeros((taken.shape[1], taken.shape[1]), np.float32)
-            full[np.ix_(rows, rows)] = weights
-            return full
-
-        result: NDArray[np.float32] = self._once(window, "ease", fit)
+    def ease(self, window: Window) -> ItemWeights:
+        """EASE weights."""
+        result: ItemWeights = self._once(
+            window, "ease", lambda: ItemWeights.fit(self.taken(window), lambda taken: _ease(taken, EASE_L2))
+        )
         return result
 
-    def knn(self, window: Window, weighting: Literal["cosine", "tfidf"]) -> NDArray[np.float32]:
-        """Item-kNN weights [V, V]: each item is scored by its nearest neighbours in the profile, itself among them."""
-        name = f"knn_{weighting}"
-        result: NDArray[np.float32] = self._once(window, name, lambda: knn_weights(self.taken(window), weighting))
+    def knn(self, window: Window, weighting: Literal["cosine", "tfidf"]) -> ItemWeights:
+        """Item-kNN weights: each item is scored by its nearest neighbours in the profile, itself among them."""
+        result: ItemWeights = self._once(
+            window,
+            f"knn_{weighting}",
+            lambda: ItemWeights.fit(self.taken(window), lambda taken: knn_weights(taken, weighting)),
+        )
         return result
+
+
+def _ease(taken: sparse.csr_matrix, l2: float) -> NDArray[np.float32]:
+    return ease_weights(taken, np.ones(taken.shape[0], np.float32), l2)
 
 
 def knn_weights(taken: sparse.csr_matrix, weighting: Literal["cosine", "tfidf"]) -> NDArray[np.float32]:
@@ -199,8 +228,8 @@ def _profiles(block: Sequence[Question], half_life_days: float | None) -> sparse
     return sparse.csr_matrix((weights, rows, indptr), shape=(len(block), block[0].query.num_rows))
 
 
-def _profile(weights_VV: NDArray[np.float32], half_life_days: float | None) -> ScoreUsers:
-    return lambda block, repeat: np.asarray(_profiles(block, half_life_days) @ weights_VV)
+def _profile(weights: ItemWeights, half_life_days: float | None) -> ScoreUsers:
+    return lambda block, repeat: weights.votes(_profiles(block, half_life_days))
 
 
 def _als(fits: _Fits, window: Window) -> ScoreUsers:
@@ -226,16 +255,16 @@ def _als(fits: _Fits, window: Window) -> ScoreUsers:
     return lambda block, repeat: np.asarray(users[[asked.user for asked in block]] @ items.T)
 
 
-def _mix(fits: _Fits, window: Window, weights_VV: NDArray[np.float32]) -> ScoreUsers:
+def _mix(fits: _Fits, window: Window, weights: ItemWeights) -> ScoreUsers:
     """Three parts, each divided by the user's greatest: item-to-item, own recency, popular in the last 28 days."""
     popular_V = fits.popularity(window, POPULAR_DAYS)
     popular_V = popular_V / max(float(popular_V.max()), 1.0)
 
     def score(block: Sequence[Question], repeat: RepeatPolicy) -> NDArray[np.float32]:
         if repeat == "allow":
-            items = _by_greatest(np.asarray(_profiles(block, OWN_HALF_LIFE_DAYS) @ weights_VV))
+            items = _by_greatest(weights.votes(_profiles(block, OWN_HALF_LIFE_DAYS)))
             return items + 2 * _by_greatest(_own_scores(block, OWN_HALF_LIFE_DAYS)) + popular_V
-        return _by_greatest(np.asarray(_profiles(block, 30.0) @ weights_VV)) + np.float32(0.3) * popular_V
+        return _by_greatest(weights.votes(_profiles(block, 30.0))) + np.float32(0.3) * popular_V
 
     return score
 
@@ -245,16 +274,26 @@ def _by_greatest(scores_RV: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(scores_RV / np.where(greatest > 0, greatest, 1), np.float32)
 
 
-def _basket_ease(window: Window, signals: Signals) -> NDArray[np.float32]:
+def _basket_weights(
+    window: Window, signals: Signals, weigh: Callable[[sparse.csr_matrix], NDArray[np.float32]]
+) -> ScoreBasket:
+    """Scores are summed over the visible items."""
     taken, _ = interaction_matrix(window.snapshot, signals, over="baskets")
-    rows = affordable_items(taken, EASE_MEMORY_GB)
-    full = np.zeros((taken.shape[1], taken.shape[1]), np.float32)
-    full[np.ix_(rows, rows)] = ease_weights(taken[:, rows], np.ones(taken.shape[0], np.float32), BASKET_L2)
-    return full
+    weights = ItemWeights.fit(taken, weigh)
+    position_V = np.full(window.snapshot.num_items, -1)
+    position_V[weights.rows_A] = np.arange(len(weights.rows_A))
+
+    def score(visible: NDArray[np.int32]) -> NDArray[np.float32]:
+        scores = np.zeros(len(position_V), np.float32)
+        at = position_V[visible]
+        scores[weights.rows_A] = weights.weights_AA[at[at >= 0]].sum(axis=0)
+        return scores
+
+    return score
 
 
-def _basket_similarity(window: Window, signals: Signals, kind: str) -> NDArray[np.float32]:
-    taken, _ = interaction_matrix(window.snapshot, signals, over="baskets")
+def pair_weights(taken: sparse.csr_matrix, kind: Literal["cosine", "jaccard", "count"]) -> NDArray[np.float32]:
+    """How often two items were in one row: counted, as cosine, or as Jaccard of pairs seen twice or more."""
     together: NDArray[np.float32] = (taken.T @ taken).toarray().astype(np.float32)
     counts = together.diagonal().copy()
     np.fill_diagonal(together, 0)
@@ -263,8 +302,4 @@ def _basket_similarity(window: Window, signals: Signals, kind: str) -> NDArray[n
         return np.asarray(together / np.maximum(counts[:, None] + counts[None, :] - together, 1), np.float32)
     if kind == "cosine":
         return np.asarray(together / np.sqrt(np.maximum(counts[:, None] * counts[None, :], 1)), np.float32)
-    return np.asarray(together, np.float32)
-
-
-def _sum_of_rows(weights_VV: NDArray[np.float32]) -> ScoreBasket:
-    return lambda visible: np.asarray(weights_VV[visible].sum(axis=0), np.float32)
+    return together

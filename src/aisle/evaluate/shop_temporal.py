@@ -10,12 +10,14 @@ Legend of shapes: R questions, V item rows, K positions.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aisle.errors import BackendUnavailableError
 from aisle.evaluate.baselines import Baseline
 from aisle.evaluate.report import MethodScores, Role, measure, report_of
 from aisle.evaluate.windows import VARIANT_OF, Question, Window
@@ -24,12 +26,14 @@ from aisle.pipeline import Pipeline, RepeatPolicy
 from aisle.pipeline.generators import greatest
 from aisle.progress import Progress, silent
 
+logger = logging.getLogger(__name__)
+
 PROTOCOL = "shop-temporal"
 PLACEMENT = "for-you"
 METRICS = ("ndcg@20", "recall@20", "recall_plain@20", "hr@10")
 LENGTH = 20
-#: Scores of so many users are held at once: 512 x 100,000 items are 200 MB.
-BLOCK_USERS = 512
+#: Scores of so many users are held at once that they take about this much memory.
+BLOCK_BYTES = 200e6
 
 
 def evaluate_windows(
@@ -39,22 +43,31 @@ def evaluate_windows(
 
     Args:
         fitted: Each window with the pipeline that was fitted before it.
-        baselines: By name; they are fitted here, on each window's snapshot.
+        baselines: By name; they are fitted here, on each window's snapshot. One whose library is not installed is left
+            out, and the report says so.
     """
     roles: dict[str, Role] = {PLACEMENT: "placement", **dict.fromkeys(baselines, "baseline")}
     together = {name: MethodScores(role) for name, role in roles.items()}
     windows = []
+    left_out: dict[str, str] = {}
     for number, (window, pipeline) in enumerate(fitted):
         alone = {name: MethodScores(role) for name, role in roles.items()}
         _score_placement(window, pipeline, alone[PLACEMENT])
         for done, (name, baseline) in enumerate(baselines.items()):
             progress(f"window {number + 1} of {len(fitted)}: baselines", done, len(baselines))
-            _score_baseline(window, baseline, alone[name])
+            try:
+                _score_baseline(window, baseline, alone[name])
+            except BackendUnavailableError as error:
+                logger.warning("%s is left out: %s", name, error)
+                left_out[name] = str(error)
+        for name in left_out:
+            alone.pop(name, None)
+            together.pop(name, None)
         for name, scores in alone.items():
             for metric, values in scores.per_question.items():
                 together[name].add(metric, values)
         windows.append(_report(window, alone))
-    report = dict(windows[0])
+    report = {**windows[0], "left_out": left_out}
     report["windows"] = [{key: one[key] for key in ("start_ms", "counts", "methods")} for one in windows]
     report["all_windows"] = _all_windows(together, windows)
     return report
@@ -100,8 +113,9 @@ def _score_baseline(window: Window, baseline: Baseline, scores: MethodScores) ->
     for repeat, variant in VARIANT_OF.items():
         asked = window.asked(repeat)
         blocks = []
-        for start in range(0, len(asked), BLOCK_USERS):
-            block = asked[start : start + BLOCK_USERS]
+        num_users = max(1, int(BLOCK_BYTES / (4 * window.snapshot.num_items)))
+        for start in range(0, len(asked), num_users):
+            block = asked[start : start + num_users]
             blocks.append(_top(score(block, repeat), popular_first_V, window, block, repeat))
         if blocks:
             _measure(np.concatenate(blocks), asked, variant, scores)
