@@ -136,7 +136,9 @@ class Workspace:
         try:
             workspace.directory.mkdir(parents=True, exist_ok=True)
             if not workspace.settings_path.exists():
-                text = _SETTINGS_TEXT.replace("# simulated: false", "simulated: true" if simulated else "# simulated: false")
+                text = _SETTINGS_TEXT.replace(
+                    "# simulated: false", "simulated: true" if simulated else "# simulated: false"
+                )
                 workspace.settings_path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"cannot make a workspace in {workspace.directory}: {error}") from error

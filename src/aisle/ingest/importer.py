@@ -28,8 +28,7 @@ from aisle.ingest.mapping import FieldMap, Kind
 from aisle.ingest.occurrences import Occurrences
 from aisle.ingest.parquet_reader import ParquetReader
 from aisle.ingest.preparation import EventPreparation, Preparation, Prepared, RecordPreparation
-from aisle.ingest.rejects import Rejects
-from aisle.ingest.report import FileReport, ImportReport
+from aisle.ingest.report import FileReport, ImportReport, Rejects
 from aisle.ingest.text_readers import CsvReader, JsonLinesReader
 from aisle.progress import Progress, silent
 from aisle.store import ImportMark, Store

@@ -1,13 +1,19 @@
-"""What an import did, file by file and in all."""
+"""What an import did, file by file and in all, and the rows that it did not take."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import orjson
+
+from aisle.ingest.chunks import Rejected
 from aisle.ingest.mapping import Kind
+from aisle.ingest.occurrences import sync_folder
 
 
 @dataclass
@@ -68,3 +74,43 @@ class ImportReport:
             "reasons": dict(reasons.most_common()),
             "files": [file.as_dict() for file in self.files],
         }
+
+
+class Rejects:
+    """One import's file of rejected rows: JSON lines with line, reason and row. Without any there is no file.
+
+    Args:
+        path: the file.
+        num_bytes: how much of it belongs to what was committed; what a killed chunk wrote after it is cut off.
+    """
+
+    def __init__(self, path: Path, num_bytes: int) -> None:
+        self.path = path
+        self.num_bytes = num_bytes
+        if num_bytes == 0:
+            path.unlink(missing_ok=True)
+        elif path.exists():
+            os.truncate(path, min(num_bytes, path.stat().st_size))
+
+    def add(self, rows: list[Rejected]) -> None:
+        """Append rows; they are on the disk when this returns."""
+        if not rows:
+            return
+        is_new = not self.path.exists()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as stream:
+            for row in rows:
+                line = {"line": row.line, "reason": row.reason, "detail": row.detail, "row": row.row}
+                stream.write(_json(line) + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+            self.num_bytes = stream.tell()
+        if is_new:
+            sync_folder(self.path.parent)
+
+
+def _json(line: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # a number of more than 64 bits, half a character
+        return orjson.dumps(line | {"row": repr(line["row"])[:10_000].encode("utf-8", "replace").decode()})
