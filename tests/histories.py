@@ -13,12 +13,14 @@ from aisle.retrieval import Signals
 from aisle.schema import DAY_MS, Item
 from aisle.store.contract import CATALOGUE_FRAME, TRAINING_FRAME
 
+#: Day 0 of every history. (Early times of the epoch would be read as seconds where a record is parsed.)
+START_MS = 20_000 * DAY_MS
 SIGNALS = Signals({"purchase": 1.0, "view": 0.2}, "purchase")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One event: on which day (from the epoch), who, and what."""
+    """One event: on which day, who, and what."""
 
     day: float
     user: str | None
@@ -26,6 +28,11 @@ class Line:
     type: str = "purchase"
     order: str | None = None
     session: str | None = None
+
+
+def at(day: float) -> int:
+    """The time of a day of the history, in milliseconds."""
+    return START_MS + round(day * DAY_MS)
 
 
 def log_of(lines: Sequence[Line], items: Sequence[Item] = (), *, item_order: Sequence[str] = ()) -> ShopLog:
@@ -44,7 +51,7 @@ def log_of(lines: Sequence[Line], items: Sequence[Item] = (), *, item_order: Seq
             "user_row": 0 if line.user is None else user_rows[line.user],
             "session_id": line.session,
             "item_row": item_rows[line.item],
-            "time_ms": round(line.day * DAY_MS),
+            "time_ms": at(line.day),
             "value": None,
             "quantity": 1.0,
             "price": None,
@@ -60,7 +67,7 @@ def snapshot_of(
     lines: Sequence[Line], items: Sequence[Item] = (), *, day: float, item_order: Sequence[str] = ()
 ) -> Snapshot:
     """What was known just before a day."""
-    return log_of(lines, items, item_order=item_order).before(round(day * DAY_MS))
+    return log_of(lines, items, item_order=item_order).before(at(day))
 
 
 def _catalogue(items: Sequence[Item], item_rows: dict[str, int]) -> Callable[[int | None], pl.DataFrame]:

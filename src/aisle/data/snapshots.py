@@ -7,7 +7,7 @@ existence of an item, reaches a model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -153,10 +153,9 @@ class ShopLog:
         events = self.events.filter(
             pl.col("time_ms").is_between(snapshot.until_ms, until_ms, closed="left") & pl.col("type").is_in(types)
         )
-        items = snapshot.item_row_of
         users = {user_id: row for row, user_id in enumerate(snapshot.user_ids) if row >= FIRST_ROW}
-        item_of = np.array([items.get(str(item_id), 0) for item_id in self._item_ids], np.int32)
-        user_of = np.array([users.get(str(user_id), 0) for user_id in self._user_ids], np.int32)
+        item_of = _rows_of(self._item_ids, snapshot.item_row_of)
+        user_of = _rows_of(self._user_ids, users)
         known = (
             events.with_columns(
                 item=pl.Series(item_of[events["item_row"].to_numpy()]),
@@ -177,6 +176,11 @@ def _dense(rows: NDArray[np.int64], size: int) -> NDArray[np.int32]:
     dense = np.zeros(max(size, int(rows.max(initial=0)) + 1), np.int32)
     dense[rows] = np.arange(FIRST_ROW, FIRST_ROW + len(rows), dtype=np.int32)
     return dense
+
+
+def _rows_of(ids: Sequence[str | None], row_of: Mapping[str, int]) -> NDArray[np.int32]:
+    """The snapshot's row of each workspace row; 0 where it has none."""
+    return np.array([0 if one is None else row_of.get(one, 0) for one in ids], np.int32)
 
 
 def _basket() -> pl.Expr:
