@@ -1,19 +1,19 @@
-"""A workspace: the directory that holds one shop, its settings (``aisle.yaml``), its store, runs and bundles."""
+"""A workspace: the directory that holds one shop, its settings (``aisle.yaml``), its store and runs."""
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from aisle.errors import ConfigError
+from aisle.recipe import Strict, parse_strict, read_yaml
 from aisle.store import SqlStore
 
 SETTINGS_NAME = "aisle.yaml"
 STORE_NAME = "aisle.db"
+SECRETS = frozenset({"admin_key", "write_key"})
 
 _SETTINGS_TEXT = """\
 # The settings of this shop. What is commented out shows the default; unknown keys are an error.
@@ -28,32 +28,25 @@ server:
   # allowed_origins: ["https://shop.example"]  # pages that may call from a browser
   # max_body_bytes: 8388608                    # longer bodies are refused
 
-# Per placement: may it show what the visitor bought before, and how many items of one category at most.
+# Per placement: may it show what the visitor bought before (allow or exclude)?
 # placements:
-#   for-you: {repeat: allow, max_per_category: null}
+#   for-you: {repeat: allow}
 
-# The time each stage of a request may take before the answer falls back, in milliseconds.
-# budgets: {retrieve_ms: 50, filter_ms: 20, rank_ms: 50, rerank_ms: 20}
-
-# How many of a visitor's last events a request looks at.
-# history_limit: 1000
+# How long the sources of one answer may take before those that have not started are left out, in milliseconds.
+# budgets: {retrieve_ms: 50}
 
 # Whether this shop's data is made up; its first page then says so.
 # simulated: false
 """
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StoreSettings(_Section):
+class StoreSettings(Strict):
     """Where events and catalogue are kept."""
 
     url: Literal["sqlite"] = "sqlite"
 
 
-class ServerSettings(_Section):
+class ServerSettings(Strict):
     """Who may call the server."""
 
     admin_key: Annotated[str, Field(min_length=8)] | None = None
@@ -62,14 +55,13 @@ class ServerSettings(_Section):
     max_body_bytes: Annotated[int, Field(ge=1)] = 8 * 1024 * 1024
 
 
-class PlacementSettings(_Section):
+class PlacementSettings(Strict):
     """The rules of one placement."""
 
     repeat: Literal["allow", "exclude"] = "allow"
-    max_per_category: Annotated[int, Field(ge=1)] | None = None
 
 
-class Placements(_Section):
+class Placements(Strict):
     """The rules of all placements."""
 
     for_you: PlacementSettings = Field(default=PlacementSettings(), alias="for-you")
@@ -85,23 +77,19 @@ class Placements(_Section):
         return found if isinstance(found, PlacementSettings) else PlacementSettings()
 
 
-class Budgets(_Section):
-    """How long each stage of a request may take."""
+class Budgets(Strict):
+    """How long the stages of a request may take."""
 
     retrieve_ms: Annotated[float, Field(gt=0)] = 50.0
-    filter_ms: Annotated[float, Field(gt=0)] = 20.0
-    rank_ms: Annotated[float, Field(gt=0)] = 50.0
-    rerank_ms: Annotated[float, Field(gt=0)] = 20.0
 
 
-class Settings(_Section):
+class Settings(Strict):
     """What ``aisle.yaml`` says."""
 
     store: StoreSettings = StoreSettings()
     server: ServerSettings = ServerSettings()
     placements: Placements = Placements()
     budgets: Budgets = Budgets()
-    history_limit: Annotated[int, Field(ge=1, le=100_000)] = 1000
     simulated: bool = False
 
     def repeat_policy(self, placement: str) -> Literal["allow", "exclude"]:
@@ -178,11 +166,6 @@ class Workspace:
         return self.directory / "runs"
 
     @property
-    def bundles(self) -> Path:
-        """Where bundles are kept."""
-        return self.directory / "bundles"
-
-    @property
     def imports(self) -> Path:
         """Where imports keep their rejected rows and, while they run, what they need to resume."""
         return self.directory / "imports"
@@ -194,47 +177,17 @@ class Workspace:
         Raises:
             ConfigError: the file is not YAML, or a key or value is wrong.
         """
+        source = str(self.settings_path)
         try:
-            values = yaml.safe_load(self.settings_path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"cannot read {self.settings_path}: {error}") from error
-        values = {} if values is None else values
-        if not isinstance(values, dict):
-            raise ConfigError(f"expected sections such as 'server:' in {self.settings_path}, received {values!r}")
-        # A section whose lines are all commented out is empty, not wrong.
-        values = {key: {} if value is None else value for key, value in values.items()}
-        try:
-            return Settings.model_validate(values)
-        except ValidationError as error:
-            raise ConfigError(f"{self.settings_path}: {_explain(error)}") from None
+            values = read_yaml(self.settings_path.read_text(encoding="utf-8"), source)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read {source}: {error}") from error
+        if isinstance(values, dict):
+            # A section whose lines are all commented out is empty, not wrong.
+            values = {key: {} if value is None else value for key, value in values.items()}
+        return parse_strict(Settings, values, source, secret=SECRETS)
 
     def open_store(self) -> SqlStore:
         """Open the store that the settings name; a missing one is made."""
         _ = self.config.store
         return SqlStore(self.store_path)
-
-
-def _explain(error: ValidationError) -> str:
-    """All that is wrong, each with its key and, for an unknown key, the nearest known one."""
-    lines = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"])
-        if problem["type"] == "extra_forbidden":
-            known = _known_keys(problem["loc"][:-1])
-            nearest = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known keys: {', '.join(known)}"
-            lines.append(f"unknown key {key!r}; {hint}")
-        else:
-            received = "a secret" if key.endswith("_key") else repr(problem["input"])
-            lines.append(f"{key!r}: {problem['msg']}, received {received}")
-    return "; ".join(lines)
-
-
-def _known_keys(path: tuple[Any, ...]) -> list[str]:
-    model: type[BaseModel] = Settings
-    for part in path:
-        for name, field in model.model_fields.items():
-            annotation = field.annotation
-            if part in (name, field.alias) and isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                model = annotation
-    return [field.alias or name for name, field in model.model_fields.items()]

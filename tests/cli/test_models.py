@@ -20,9 +20,9 @@ def shop(tmp_path: Path) -> Workspace:
     workspace = Workspace.create(tmp_path / "shop")
     with closing(workspace.open_store()) as store:
         for number, version in enumerate(("v1", "v2")):
-            with BundleWriter(workspace.bundles / version) as writer:
+            with BundleWriter(workspace.directory / "bundles" / version) as writer:
                 writer.write_json("blend", {"number": number})
-            bundle = Bundle.open(workspace.bundles / version)
+            bundle = Bundle.open(workspace.directory / "bundles" / version)
             path = f"bundles/{version}"
             store.register_bundle(BundleRecord(version, path, bundle.manifest_sha256, number * 1000, False, {"x": 1.0}))
     return workspace
@@ -79,7 +79,7 @@ def test_list(shell: Shell) -> None:
 def test_a_damaged_bundle_is_not_activated_nor_rolled_back_to(shell: Shell) -> None:
     shell.models("activate", "v1")
     shell.models("activate", "v2")
-    blend = shell.workspace.bundles / "v1" / "blend.json"
+    blend = shell.workspace.directory / "bundles" / "v1" / "blend.json"
     content = blend.read_bytes()
     blend.write_bytes(content.replace(b"0", b"7"))
     for arguments in (["activate", "v1"], ["rollback"]):
@@ -93,8 +93,8 @@ def test_a_damaged_bundle_is_not_activated_nor_rolled_back_to(shell: Shell) -> N
 
 
 def test_an_exchanged_bundle_with_its_own_manifest_is_not_activated(shell: Shell) -> None:
-    (shell.workspace.bundles / "v1").rename(shell.workspace.bundles / "gone")
-    (shell.workspace.bundles / "v2").rename(shell.workspace.bundles / "v1")
+    (shell.workspace.directory / "bundles" / "v1").rename(shell.workspace.directory / "bundles" / "gone")
+    (shell.workspace.directory / "bundles" / "v2").rename(shell.workspace.directory / "bundles" / "v1")
     code, _, err = shell.models("activate", "v1")
     assert code == 1
     assert "manifest.json: expected sha256" in err
@@ -106,10 +106,10 @@ def test_delete(shell: Shell) -> None:
     code, _, err = shell.models("delete", "v1")
     assert code == 1
     assert "not active" in err
-    assert (shell.workspace.bundles / "v1").is_dir()
+    assert (shell.workspace.directory / "bundles" / "v1").is_dir()
     code, out, _ = shell.models("delete", "v2", "--json")
     assert (code, json.loads(out)) == (0, {"deleted": "v2"})
-    assert not (shell.workspace.bundles / "v2").exists()
+    assert not (shell.workspace.directory / "bundles" / "v2").exists()
     code, _, err = shell.models("activate", "v2")
     assert code == 1
     assert err == "Error: no version 'v2'; registered: v1\n"

@@ -56,12 +56,20 @@ def read_yaml(text: str, source: str) -> Any:
     try:
         return yaml.load(text, Loader=_Loader)  # a subclass of the safe loader
     except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{source}: expected YAML, received something else: {reason}") from error
+        # The parser's own text quotes the document, and a settings file holds secrets.
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        place = f"line {mark.line + 1}: " if mark is not None else ""
+        raise ConfigError(f"{source}: expected YAML, received something else: {place}{problem or error}") from None
 
 
-def parse_strict(model: type[Model], data: object, source: str) -> Model:
+def parse_strict(model: type[Model], data: object, source: str, *, secret: frozenset[str] = frozenset()) -> Model:
     """Check a mapping against a model.
+
+    Args:
+        model: What it should be.
+        data: What was read.
+        source: What to call it in an error.
+        secret: Keys whose values no error shows.
 
     Raises:
         ConfigError: naming each wrong key with its path and what was expected (for an unknown key the nearest one).
@@ -73,8 +81,8 @@ def parse_strict(model: type[Model], data: object, source: str) -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(model, dict(details)) for details in error.errors()]
-        raise ConfigError(f"{source}: " + "; ".join(problems)) from error
+        problems = [_problem(model, dict(details), secret) for details in error.errors()]
+        raise ConfigError(f"{source}: " + "; ".join(problems)) from None
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -83,16 +91,19 @@ def nearest(name: str, known: list[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"expected one of {', '.join(sorted(known)) or '(nothing)'}"
 
 
-def _problem(model: type[BaseModel], details: dict[str, Any]) -> str:
+def _problem(model: type[BaseModel], details: dict[str, Any], secret: frozenset[str]) -> str:
     location = details["loc"]
     path = ".".join(str(part) for part in location)
     if details["type"] == "extra_forbidden":
-        known = sorted({name for known in _models_at(model, location[:-1]) for name in known.model_fields})
+        models = _models_at(model, location[:-1])
+        known = sorted({field.alias or name for one in models for name, field in one.model_fields.items()})
         return f"unknown key {path!r}, {nearest(str(location[-1]), known)}"
     if details["type"] == "missing":
         return f"{path!r} is missing"
     if details["type"] == "value_error":  # a check of ours, which says itself what it received
         return f"{path!r}: {details['ctx']['error']}"
+    if secret.intersection(str(part) for part in location):
+        return f"{path!r}: {details['msg']} (its value is not shown)"
     received = repr(details["input"])
     shown = received if len(received) <= _SHOWN else f"{received[:_SHOWN]}..."
     return f"{path!r}: {details['msg']}, received {shown}"
@@ -102,7 +113,9 @@ def _models_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[
     """The models that may stand at a place of a validation error (several where a union stands there)."""
     models = [model]
     for part in location:
-        fields = [known.model_fields[str(part)] for known in models if str(part) in known.model_fields]
+        fields = [
+            field for known in models for name, field in known.model_fields.items() if str(part) in (name, field.alias)
+        ]
         if fields:
             models = [inner for field in fields for inner in _models_in(field.annotation)]
         else:  # a list's index, a mapping's key, or the tag of a union, which narrows the choice
