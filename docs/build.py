@@ -53,18 +53,20 @@ def results_table() -> str:
         cells += [_gap(gaps[name][f"test/ndcg@20/full/{v}"]) if name in gaps else "" for v in ("all", "new")]
         label = f"**Aisle `{name}`**" if method["role"] == "placement" else name.replace("_", " ")
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    chosen = baskets["methods"]["bought-together"]["metrics"]
-    ease = baskets["methods"]["ease"]["metrics"]
+    hit_rate, rank = (
+        {name: method["metrics"][metric] for name, method in baskets["methods"].items()}
+        for metric in ("test/hr@10/full", "test/mrr@10/full")
+    )
     lines += [
         "",
         "Differences are paired over the users of all windows, with 95 % bootstrap intervals. Protocol *basket "
-        f"completion*, {baskets['counts']['baskets']:,} baskets: `bought-together` HR@10 {chosen['test/hr@10/full']:.3f}, "
-        f"MRR@10 {chosen['test/mrr@10/full']:.3f}; EASE on baskets {ease['test/hr@10/full']:.3f}, "
-        f"{ease['test/mrr@10/full']:.3f}.",
+        f"completion*, {baskets['counts']['baskets']:,} baskets: `bought-together` HR@10 "
+        f"{hit_rate['bought-together']:.3f}, MRR@10 {rank['bought-together']:.3f}; EASE on baskets "
+        f"{hit_rate['ease']:.3f}, {rank['ease']:.3f}.",
         "",
-        f"A `for-you` answer on a warm server takes {serve['p50_ms']:.1f} ms at p50 and {serve['p99_ms']:.1f} ms at p99 "
-        f"({serve['hardware']['cores']} cores, one client, {serve['sizes']['items']:,} items). Every number, and how to "
-        "rerun it: [benchmarks](benchmarks/README.md).",
+        f"A `for-you` answer on a warm server takes {serve['p50_ms']:.1f} ms at p50 and {serve['p99_ms']:.1f} ms at "
+        f"p99 ({serve['hardware']['cores']} cores, one client, {serve['sizes']['items']:,} items). Every number, and "
+        "how to rerun it: [benchmarks](benchmarks/README.md).",
     ]
     return "\n".join(lines) + "\n"
 
