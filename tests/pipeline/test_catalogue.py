@@ -52,6 +52,19 @@ def test_changes_are_followed() -> None:
     assert catalogue.change == 5
 
 
+def test_items_known_from_events_alone_are_learnt_unless_they_were_deleted() -> None:
+    catalogue = filled(TEA)
+    catalogue.apply(CatalogueChanges(2, [], ["deleted"]))
+    catalogue.learn(["sold", "tea", "deleted"])
+    assert names(catalogue) == ["tea", "sold"]
+    assert names(catalogue, price=PriceRange(min=0)) == ["tea"]
+    catalogue.learn(["sold"])
+    assert catalogue.num_rows == 5
+    catalogue.apply(CatalogueChanges(3, [Item(item_id="sold", brand="Leaf"), Item(item_id="deleted")], []))
+    assert names(catalogue, brand=("Leaf",)) == ["tea", "sold"]
+    assert names(catalogue) == ["tea", "deleted", "sold"]
+
+
 def test_filters_by_hand() -> None:
     catalogue = filled(TEA, POT, CUP, OLD, fitted=("", "", "seen-once"))
     assert names(catalogue) == ["seen-once", "tea", "pot", "cup"]

@@ -60,15 +60,22 @@ class Catalogue:
 
     def apply(self, changes: CatalogueChanges) -> None:
         """Bring the mirror up to date."""
-        new_ids = [item.item_id for item in changes.items if item.item_id not in self.row_of]
-        self._grow(new_ids, max((len(item.category) for item in changes.items), default=1))
+        named = [*(item.item_id for item in changes.items), *changes.deleted]
+        self._grow(named, max((len(item.category) for item in changes.items), default=1))
         for item in changes.items:
             self._set(self.row_of[item.item_id], item)
         for item_id in changes.deleted:
-            if (row := self.row_of.get(item_id)) is not None:
-                self._available_V[row] = False
-                self.records[row] = None
+            row = self.row_of[item_id]
+            self._available_V[row] = False
+            self.records[row] = None
         self.change = changes.change
+
+    def learn(self, item_ids: Sequence[str]) -> None:
+        """Give rows to items that are known from events alone: available, and meeting no condition on a record."""
+        unknown = [item_id for item_id in item_ids if item_id not in self.row_of]
+        if unknown:
+            self._grow(unknown, 1)
+            self._available_V[[self.row_of[item_id] for item_id in unknown]] = True
 
     def eligible_V(self, wanted: ItemFilter) -> NDArray[np.bool_]:
         """Which items are available and meet every condition."""

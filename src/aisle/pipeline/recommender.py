@@ -25,9 +25,10 @@ from aisle.pipeline.request import (
     RepeatPolicy,
     SourceShare,
 )
+from aisle.pipeline.rerank import Answered, one_of_a_family
 from aisle.pipeline.text import item_tokens
 from aisle.schema import DAY_MS
-from aisle.store.contract import HistoryRows, Store
+from aisle.store.contract import BundleRecord, HistoryRows, Store
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,11 @@ NO_BUNDLE = "none"
 #: Without a bundle, `trending` counts this many days and everything else the longer window.
 STORE_TRENDING_DAYS = 7
 STORE_POPULAR_DAYS = 28
+#: So many of the most popular are looked through for those that a request allows.
+STORE_ITEMS = 5000
 DEFAULT_HISTORY_LIMIT = 1000
+#: A bundle that could not be read is tried again after this time, not by every request.
+RETRY_SECONDS = 10.0
 ITEM_PLACEMENTS = ("similar-items", "bought-together")
 
 
@@ -70,6 +75,8 @@ class Recommender:
         self._catalogue = Catalogue([])
         self._version = NO_BUNDLE
         self._history_limit = DEFAULT_HISTORY_LIMIT
+        self._refused: str | None = None
+        self._retry_at = 0.0
 
     @property
     def model_version(self) -> str:
@@ -81,24 +88,39 @@ class Recommender:
         """The mirror of the catalogue as of the last refresh."""
         return self._catalogue
 
-    def refresh(self) -> None:
+    def refresh(self) -> list[str]:
         """Follow the registry's active bundle and the catalogue's changes; cheap when nothing changed.
 
-        Raises:
-            BundleError: the newly active bundle cannot be used; the one before goes on answering.
+        Returns:
+            What could not be followed: where the newly active bundle cannot be used, the one before goes on answering.
         """
         with self._lock:
-            self._refresh()
+            return self._refresh()
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> list[str]:
         active = self._store.active_bundle()
         version = active.version if active is not None else NO_BUNDLE
-        if version != self._version:
-            self._activate(self._directory / active.path if active is not None else None, version)
+        degraded = []
+        if version != self._version and not self._try_activate(active, version):
+            degraded.append(f"refresh: the bundle {version} cannot be used, {self._version} goes on answering")
         changes = self._store.catalogue_changes(self._catalogue.change)
         if changes.items or changes.deleted:
             self._catalogue.apply(changes)
             self._encode_new_items()
+        return degraded
+
+    def _try_activate(self, active: BundleRecord | None, version: str) -> bool:
+        """Whether the bundle answers now; one that could not be read is tried again after a while."""
+        if self._refused == version and time.monotonic() < self._retry_at:
+            return False
+        try:
+            self._activate(self._directory / active.path if active is not None else None, version)
+        except Exception:  # whatever is wrong with it, the one before is better than none
+            logger.exception("the bundle %s cannot be used, %s goes on answering", version, self._version)
+            self._refused, self._retry_at = version, time.monotonic() + RETRY_SECONDS
+            return False
+        self._refused = None
+        return True
 
     def _activate(self, path: Path | None, version: str) -> None:
         # The registry verified every hash when the bundle was activated; each worker need not do it again.
@@ -130,8 +152,8 @@ class Recommender:
         now_ms = self._store.now_ms()
         read_ms = (time.perf_counter() - started) * 1000
         with self._lock:
-            degraded = self._refresh_or_degrade()
-            if self._pipeline is None:
+            degraded = self._refresh()
+            if self._pipeline is None or request.placement not in self._pipeline.placements:
                 answer = self._from_store(request, history, now_ms)
             else:
                 answer = self._from_pipeline(self._pipeline, request, history, now_ms)
@@ -144,14 +166,6 @@ class Recommender:
             raise ConfigError(f"placement: expected one of {', '.join(PLACEMENTS)}, received {request.placement!r}")
         if request.placement in ITEM_PLACEMENTS and not request.items:
             raise ConfigError(f"items: {request.placement} expects the items of the page or cart, received none")
-
-    def _refresh_or_degrade(self) -> list[str]:
-        try:
-            self._refresh()
-        except Exception:  # the answer before is better than none
-            logger.exception("cannot follow the active bundle or the catalogue")
-            return [f"refresh: the newly active bundle cannot be used, {self._version} goes on answering"]
-        return []
 
     def _from_pipeline(
         self, pipeline: Pipeline, request: RecommendationRequest, history: HistoryRows, now_ms: int
@@ -225,29 +239,31 @@ class Recommender:
         return (item.title if item is not None else None) or self._catalogue.item_ids[row]
 
     def _from_store(self, request: RecommendationRequest, history: HistoryRows, now_ms: int) -> Answer:
-        """Popular items straight from the events, until there is a bundle."""
-        catalogue = self._catalogue
+        """Popular items straight from the events, where no bundle answers the placement."""
         trending = request.placement == "trending"
-        days = STORE_TRENDING_DAYS if trending else STORE_POPULAR_DAYS
+        name, days = ("trending", STORE_TRENDING_DAYS) if trending else ("popular", STORE_POPULAR_DAYS)
+        popular = dict(self._store.popular_items(since_ms=now_ms - days * DAY_MS, limit=STORE_ITEMS))
+        catalogue = self._catalogue
+        catalogue.learn(list(popular))
         empty = Query.of_items(np.zeros(0, np.int32), now_ms=now_ms, num_rows=catalogue.num_rows)
         eligible_V = self._eligible(request, empty, history, "allow")
-        repeat = request.repeat or self._settings.repeat_policy(request.placement)
-        owned = {
-            item_id
-            for kind, item_id in zip(history.types, history.item_ids, strict=True)
-            if kind == "purchase" and repeat == "exclude"
-        }
-        name = "trending" if trending else "popular"
+        if (request.repeat or self._settings.repeat_policy(request.placement)) == "exclude":
+            taken = [i for kind, i in zip(history.types, history.item_ids, strict=True) if kind == "purchase"]
+            eligible_V[[catalogue.row_of[item_id] for item_id in taken if item_id in catalogue.row_of]] = False
+        rows = np.array([catalogue.row_of[item_id] for item_id in popular], np.int32)
+        scores = np.array(list(popular.values()), np.float32)
+        allowed = eligible_V[rows] if len(rows) else np.zeros(0, np.bool_)
+        answer = one_of_a_family(Answered(rows[allowed], scores[allowed]), catalogue.family_V, request.limit)
         reason = f"{name.capitalize()} in the last {days} days"
-        items: list[Recommended] = []
-        for item_id, score in self._store.popular_items(since_ms=now_ms - days * DAY_MS, limit=5000):
-            row = catalogue.row_of.get(item_id)
-            if row is not None and eligible_V[row] and item_id not in owned:
-                items.append(Recommended(item_id, score, f"store_{name}", reason))
-            if len(items) == request.limit:
-                break
-        degraded = [] if request.placement in ("popular", "trending") else ["rank: no model yet, popular items instead"]
-        return Answer(items, NO_BUNDLE, degraded, policy=f"store-{name}")
+        items = [
+            Recommended(catalogue.item_ids[row], float(score), f"store_{name}", reason)
+            for row, score in zip(answer.rows_n, answer.scores_n, strict=True)
+        ]
+        degraded = []
+        if request.placement not in ("popular", "trending"):
+            missing = "no model yet" if self._pipeline is None else f"{self._version} has no such placement"
+            degraded.append(f"rank: {missing}, popular items instead")
+        return Answer(items, self._version, degraded, policy=f"store-{name}")
 
 
 def _visitor_query(pipeline: Pipeline, catalogue: Catalogue, history: HistoryRows, now_ms: int) -> Query:

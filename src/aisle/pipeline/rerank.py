@@ -57,13 +57,15 @@ def fill(
     """Complete a short answer from a popularity list; the added items score 0."""
     free = eligible_V.copy()
     free[answer.rows_n] = False
-    more = filler.candidates(query, 2 * limit, free).rows_k
-    longer = replace(
-        answer,
-        rows_n=np.concatenate([answer.rows_n, more]),
-        scores_n=np.pad(answer.scores_n, (0, len(more))),
-    )
-    return one_of_a_family(longer, family_V, limit)
+    asked = 2 * limit
+    while True:
+        more = filler.candidates(query, asked, free).rows_k
+        rows = np.concatenate([answer.rows_n, more])
+        scores = np.pad(answer.scores_n, (0, len(more)))
+        longer = one_of_a_family(replace(answer, rows_n=rows, scores_n=scores), family_V, limit)
+        if len(longer.rows_n) == limit or len(more) < asked:
+            return longer
+        asked *= 4  # most of them were variants of each other
 
 
 def answer_latest(
