@@ -1,0 +1,387 @@
+"""The recommender over a live store: history, catalogue and registry are felt by the next answer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aisle.bundle import Bundle, BundleWriter
+from aisle.errors import ConfigError
+from aisle.pipeline import (
+    Answer,
+    Blend,
+    ItemFilter,
+    Pipeline,
+    Placement,
+    PriceRange,
+    RecommendationRequest,
+    Recommender,
+)
+from aisle.pipeline import recommender as recommender_module
+from aisle.pipeline.generators import Generator, PopularityList, RepeatGenerator
+from aisle.schema import DAY_MS, Event, Item
+from aisle.store import SqlStore
+from aisle.store.contract import BundleRecord
+from aisle.workspace import Workspace
+from tests.histories import START_MS, at
+from tests.pipeline.generators.test_neighbours import generator_of
+
+NAMES = ["", "", "tea", "pot", "cup", "mug", "rug", "lamp"]
+TEA, POT, CUP, MUG = 2, 3, 4, 5
+
+
+def pipeline_of(popular: str = "lamp rug mug cup pot tea", *, placements: tuple[str, ...] = ()) -> Pipeline:
+    """Tea goes with pot and cup; everything else is by popularity, given as the order of items."""
+    order = popular.split()
+    scores = np.array([len(order) - order.index(name) if name in order else 0 for name in NAMES], np.float32)
+    generators: dict[str, Generator] = {
+        "near": generator_of({TEA: {POT: 4.0, CUP: 1.0}, POT: {MUG: 1.0}}, half_life_days=30),
+        "popular": PopularityList("popular", scores, reason="Popular with other customers"),
+        "own": RepeatGenerator("own", score="recency", half_life_days=30),
+    }
+    mixed = {"allow": Blend({"near": 0.6, "own": 0.4}), "exclude": Blend({"near": 1.0})}
+    alone = {policy: Blend({"popular": 1.0}) for policy in ("allow", "exclude")}
+    every = [
+        Placement("for-you", "history", ("near", "own"), mixed, "popular"),  # type: ignore[arg-type]
+        Placement("bought-together", "items", ("near",), dict.fromkeys(("allow", "exclude"), Blend({"near": 1.0}))),
+        Placement("popular", "history", ("popular",), alone),  # type: ignore[arg-type]
+    ]
+    return Pipeline(
+        item_ids=list(NAMES),
+        generators=generators,
+        placements={one.name: one for one in every if not placements or one.name in placements},
+        signals={"purchase": 1.0, "view": 0.2},
+        target="purchase",
+        candidates_per_source=50,
+        history_limit=100,
+        fitted_until_ms=START_MS,
+    )
+
+
+class Shop:
+    """A workspace with a store that is open, and a recommender over it."""
+
+    def __init__(self, workspace: Workspace, store: SqlStore) -> None:
+        self.workspace, self.store = workspace, store
+        self.recommender = Recommender(store, workspace.config, workspace.directory)
+        self.num_events = 0
+
+    def activate(self, version: str, pipeline: Pipeline) -> Path:
+        path = self.workspace.directory / "bundles" / version
+        with BundleWriter(path) as writer:
+            pipeline.save(writer)
+        sha256 = Bundle.open(path).manifest_sha256
+        self.store.register_bundle(BundleRecord(version, f"bundles/{version}", sha256, 0, False, {}))
+        self.store.activate_bundle(version)
+        return path
+
+    def happens(
+        self, kind: str, item_id: str, day: float = 1, user: str | None = "u", session: str | None = None
+    ) -> None:
+        self.num_events += 1
+        event = Event(type=kind, user_id=user, session_id=session, item_id=item_id, timestamp=at(day))
+        self.store.add_events([event], [f"e{self.num_events}"])
+
+    def ask(self, placement: str = "for-you", **fields: Any) -> Answer:
+        return self.recommender.recommend(RecommendationRequest(placement, **{"user_id": "u", **fields}))
+
+    def ids(self, placement: str = "for-you", **fields: Any) -> list[str]:
+        return [one.item_id for one in self.ask(placement, **fields).items]
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Shop]:
+    """A shop without a bundle whose clock stands at day 2."""
+    workspace = Workspace.create(tmp_path / "shop")
+    with closing(workspace.open_store()) as store:
+        store.anchor_clock(at(2))
+        yield Shop(workspace, store)
+
+
+@pytest.fixture
+def shop(empty: Shop) -> Shop:
+    """The shop with an active bundle."""
+    empty.activate("v1", pipeline_of())
+    return empty
+
+
+def test_a_stranger_sees_what_is_popular(shop: Shop) -> None:
+    answer = shop.ask(limit=3, user_id=None)
+    assert [(one.item_id, one.score, one.source) for one in answer.items] == [
+        ("lamp", 0, "popular"),
+        ("rug", 0, "popular"),
+        ("mug", 0, "popular"),
+    ]
+    assert answer.items[0].reason == "Popular with other customers"
+    assert (answer.model_version, answer.policy, answer.degraded) == ("v1", "blend", [])
+    assert set(answer.stage_ms) == {"read", "retrieve", "rank", "rerank"}
+
+
+def test_the_next_answer_feels_an_event(shop: Shop) -> None:
+    before = shop.ids()
+    shop.happens("purchase", "tea")
+    # Near says pot with 1 and cup with a half, own says tea with 1.
+    assert before != shop.ids()
+    assert shop.ids(limit=3) == ["pot", "tea", "cup"]
+    shop.happens("view", "pot", day=1.9)
+    assert shop.ids(limit=4) == ["pot", "tea", "cup", "mug"]
+    assert shop.ids(limit=3, user_id=None, session_id="s") == ["lamp", "rug", "mug"]
+    shop.happens("purchase", "tea", user=None, session="s")
+    assert shop.ids(limit=3, user_id=None, session_id="s") == ["pot", "tea", "cup"]
+
+
+def test_events_of_an_unknown_type_or_item_say_nothing(shop: Shop) -> None:
+    shop.happens("impression", "tea")
+    shop.happens("purchase", "never heard of")
+    assert shop.ids(limit=2) == ["lamp", "rug"]
+
+
+def test_repeat_policies(shop: Shop) -> None:
+    shop.happens("purchase", "tea")
+    shop.happens("view", "cup")
+    assert shop.ids()[:2] == ["pot", "tea"]
+    assert "tea" not in shop.ids(repeat="exclude")
+    assert shop.ids(repeat="exclude")[:2] == ["pot", "cup"], "a view is no purchase"
+    assert "tea" not in shop.ids("popular", repeat="exclude")
+    settings = shop.workspace.settings_path
+    settings.write_text("placements: {for-you: {repeat: exclude}}\n")
+    strict = Recommender(shop.store, shop.workspace.config, shop.workspace.directory)
+    answer = strict.recommend(RecommendationRequest("for-you", user_id="u"))
+    assert "tea" not in [one.item_id for one in answer.items]
+    allowed = strict.recommend(RecommendationRequest("for-you", user_id="u", repeat="allow"))
+    assert "tea" in [one.item_id for one in allowed.items]
+
+
+def test_what_was_hidden_excluded_or_asked_with_is_not_answered(shop: Shop) -> None:
+    assert shop.ids("popular", exclude=("lamp", "unknown")) == ["rug", "mug", "cup", "pot", "tea"]
+    shop.happens("hide", "rug")
+    assert shop.ids("popular") == ["lamp", "mug", "cup", "pot", "tea"]
+    assert "rug" in shop.ids("popular", user_id="somebody else")
+    assert shop.ids("bought-together", items=("tea",)) == ["pot", "cup"]
+    assert shop.ids("bought-together", items=("tea", "pot")) == ["cup", "mug"]
+    assert shop.ids("bought-together", items=("unknown",)) == []
+
+
+def test_an_item_is_gone_at_once_and_back_at_once(shop: Shop) -> None:
+    assert shop.ids("popular", limit=2) == ["lamp", "rug"]
+    shop.store.put_items([Item(item_id="lamp", title="Lamp", available=False)])
+    assert shop.ids("popular", limit=2) == ["rug", "mug"]
+    shop.store.put_items([Item(item_id="lamp", title="Lamp", available=True)])
+    assert shop.ids("popular", limit=2) == ["lamp", "rug"]
+    shop.store.delete_item("lamp")
+    assert shop.ids("popular", limit=2) == ["rug", "mug"]
+
+
+def test_filters_and_families(shop: Shop) -> None:
+    shop.store.put_items(
+        [
+            Item(item_id="mug", category=["Kitchen"], price=5, brand="Clay"),
+            Item(item_id="cup", category=["Kitchen"], price=9, parent_id="mug", attributes={"colour": "red"}),
+            Item(item_id="new", category=["Kitchen"]),
+        ]
+    )
+    assert shop.ids("popular", filter=ItemFilter(category=("Kitchen",))) == ["mug"], "cup is a variant of mug"
+    assert shop.ids("popular", filter=ItemFilter(price=PriceRange(min=6))) == ["cup"]
+    assert shop.ids("popular", filter=ItemFilter(attributes={"colour": ("red", "blue")})) == ["cup"]
+    assert shop.ids("popular", filter=ItemFilter(brand=("nobody",))) == []
+    assert shop.ids("popular") == ["lamp", "rug", "mug", "pot", "tea"]
+
+
+def test_explanations(shop: Shop) -> None:
+    shop.store.put_items([Item(item_id="tea", title="Green tea")])
+    shop.happens("purchase", "tea", day=2)
+    pot, tea, cup, lamp = shop.ask(explain=True, limit=4).items
+    assert (pot.source, pot.reason) == ("near", "Goes with Green tea")
+    assert (tea.source, tea.reason) == ("own", "You bought this before")
+    assert pot.sources["near"].rank == 1
+    assert pot.sources["near"].score == pytest.approx(4, rel=1e-3)
+    assert pot.sources["near"].share == pytest.approx(0.6)
+    assert set(tea.sources) == {"own"}
+    assert (cup.sources["near"].rank, cup.sources["near"].share) == (2, pytest.approx(0.3))
+    assert (lamp.source, lamp.sources, lamp.score) == ("popular", {}, 0)
+    for one in (pot, tea, cup):
+        assert sum(share.share for share in one.sources.values()) == pytest.approx(one.score)
+    assert all(one.sources == {} for one in shop.ask(limit=4).items)
+    shop.store.delete_item("tea")
+    assert shop.ask(limit=1).items[0].reason == "Goes with tea", "without a title the id stands for it"
+
+
+def test_another_bundle_is_followed_without_a_restart(shop: Shop) -> None:
+    assert shop.ids("popular")[0] == "lamp"
+    shop.activate("v2", pipeline_of("tea pot"))
+    answer = shop.ask("popular")
+    assert (answer.items[0].item_id, answer.model_version) == ("tea", "v2")
+    shop.store.activate_bundle("v1")
+    assert shop.ids("popular")[0] == "lamp"
+    assert shop.recommender.model_version == "v1"
+
+
+def damage(bundle: Path) -> bytes:
+    """Cut a file of a bundle short; gives what it was."""
+    path = bundle / "pipeline.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-10])
+    return whole
+
+
+def test_beside_a_damaged_bundle_the_one_before_goes_on_and_says_so(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert shop.ask("popular").degraded == []
+    path = shop.activate("v2", pipeline_of("tea pot"))
+    whole = damage(path)
+    answer = shop.ask("popular")
+    assert (answer.items[0].item_id, answer.model_version) == ("lamp", "v1")
+    assert answer.degraded == ["refresh: the bundle v2 cannot be used, v1 goes on answering"]
+    assert "pipeline.json: expected" in caplog.text
+    assert shop.recommender.refresh() == answer.degraded
+    # The catalogue is followed all the same.
+    shop.store.put_items([Item(item_id="lamp", available=False)])
+    assert shop.ids("popular")[0] == "rug"
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1, "not by every request"
+    (path / "pipeline.json").write_bytes(whole)
+    assert shop.ask("popular").model_version == "v1"
+    monkeypatch.setattr(recommender_module, "RETRY_SECONDS", 0.0)
+    shop.recommender._retry_at = 0
+    answer = shop.ask("popular")
+    assert (answer.model_version, answer.degraded) == ("v2", [])
+
+
+def test_a_damaged_first_bundle_leaves_the_store_answering(empty: Shop) -> None:
+    damage(empty.activate("v1", pipeline_of()))
+    empty.happens("purchase", "tea")
+    answer = empty.ask("popular")
+    assert [one.item_id for one in answer.items] == ["tea"]
+    assert answer.degraded == ["refresh: the bundle v1 cannot be used, none goes on answering"]
+
+
+def test_without_a_bundle_the_store_answers(empty: Shop) -> None:
+    for number, item_id in enumerate(("tea", "tea", "tea", "pot", "pot", "gone", "gone", "gone", "gone", "cup")):
+        empty.happens("purchase", item_id, user=f"u{number}")
+    empty.happens("view", "mug", user="u1")
+    empty.store.put_items([Item(item_id="gone"), Item(item_id="pot", price=3, category=["Kitchen"])])
+    empty.store.delete_item("gone")
+    answer = empty.ask("popular")
+    assert [(one.item_id, one.score) for one in answer.items] == [
+        ("tea", 3),
+        ("pot", 2),
+        ("cup", 1),
+        ("mug", pytest.approx(0.1)),
+    ], "also what has no record in the catalogue"
+    assert answer.items[0].source == "store_popular"
+    assert answer.items[0].reason == "Popular in the last 28 days"
+    assert (answer.model_version, answer.policy, answer.degraded) == ("none", "store-popular", [])
+    assert empty.ids("trending") == ["tea", "pot", "cup", "mug"]
+    assert empty.ids("popular", limit=1) == ["tea"]
+    assert empty.ids("popular", exclude=("tea",)) == ["pot", "cup", "mug"]
+    assert empty.ids("popular", filter=ItemFilter(category=("Kitchen",))) == ["pot"], "no record meets no condition"
+    assert empty.ids("popular", filter=ItemFilter(price=PriceRange(min=0))) == ["pot"]
+    assert empty.ids("popular", user_id="u1", repeat="exclude") == ["pot", "cup", "mug"]
+    for placement, items in (("for-you", ()), ("bought-together", ("tea",)), ("buy-it-again", ())):
+        answer = empty.ask(placement, items=items)
+        assert answer.degraded == ["rank: no model yet, popular items instead"]
+        assert len(answer.items) == (3 if items else 4)
+    empty.store.put_items([Item(item_id="cup", parent_id="pot")])
+    assert empty.ids("popular") == ["tea", "pot", "mug"], "one of a family"
+
+
+def test_without_a_bundle_old_sales_are_not_popular(empty: Shop) -> None:
+    empty.store.anchor_clock(at(60))
+    empty.happens("purchase", "tea", day=31)
+    empty.happens("purchase", "pot", day=33)
+    empty.happens("purchase", "cup", day=54)
+    assert empty.ids("popular") == ["pot", "cup"]
+    assert empty.ids("trending") == ["cup"]
+
+
+def test_an_empty_shop_answers_nothing(empty: Shop) -> None:
+    assert empty.ids("popular") == []
+    assert empty.ids() == []
+
+
+def test_a_placement_that_the_bundle_lacks_is_answered_from_the_store(empty: Shop) -> None:
+    empty.activate("v1", pipeline_of(placements=("popular",)))
+    empty.happens("purchase", "pot")
+    assert empty.ids("popular")[0] == "lamp"
+    answer = empty.ask("for-you")
+    assert [one.item_id for one in answer.items] == ["pot"]
+    assert answer.degraded == ["rank: v1 has no such placement, popular items instead"]
+
+
+def test_wrong_questions_are_refused(shop: Shop) -> None:
+    with pytest.raises(ConfigError, match=r"placement: expected one of for-you, .*, received 'nowhere'"):
+        shop.ask("nowhere")
+    with pytest.raises(ConfigError, match="items: similar-items expects the items of the page or cart, received none"):
+        shop.ask("similar-items")
+
+
+def test_identical_lines_of_one_order_count_once(shop: Shop) -> None:
+    lines = [
+        Event(type="purchase", user_id="u", item_id=item_id, timestamp=at(1), order_id="o")
+        for item_id in ("tea", "tea", "pot")
+    ]
+    shop.store.add_events(lines, ["a", "b", "c"])
+    own = {one.item_id: one.sources["own"].score for one in shop.ask(explain=True).items if "own" in one.sources}
+    assert own["tea"] == pytest.approx(own["pot"], rel=1e-3)
+
+
+class TestTrained:
+    """A shop that was simulated, imported and trained."""
+
+    @pytest.fixture
+    def trained(self, trained_shop: Path, tmp_path: Path) -> Iterator[Shop]:
+        directory = shutil.copytree(trained_shop, tmp_path / "copy")
+        workspace = Workspace.open(directory)
+        with closing(workspace.open_store()) as store:
+            yield Shop(workspace, store)
+
+    @pytest.mark.parametrize("user", ["user-00003", "user-00042", "a stranger"])
+    def test_a_purchase_is_felt_by_the_next_answer(self, trained: Shop, user: str) -> None:
+        bought_after: dict[str, set[str]] = {}
+        orders: dict[str, set[str]] = {}
+        for frame in trained.store.scan_events():
+            ids = trained.store.ids("item")
+            for kind, row, order in frame.select("type", "item_row", "order_id").iter_rows():
+                if kind == "purchase":
+                    orders.setdefault(order, set()).add(str(ids[row]))
+        for items in orders.values():
+            for item_id in items:
+                bought_after.setdefault(item_id, set()).update(items - {item_id})
+        for item_id in ("item-0007", "item-0033", "item-0060"):
+            assert len(bought_after[item_id]) >= 3
+            event = Event(type="purchase", user_id=user, item_id=item_id)
+            trained.store.add_events([event], [f"bought {item_id}"])
+            assert set(trained.ids(user_id=user)) & bought_after[item_id]
+
+    def test_a_new_item_appears_among_similar_items(self, trained: Shop) -> None:
+        page = trained.store.get_item("item-0007")
+        assert page is not None
+        before = trained.ids("similar-items", items=("item-0007",), limit=20)
+        twin = page.model_copy(update={"item_id": "brand-new", "title": f"{page.title} deluxe", "updated_at": None})
+        trained.store.put_items([twin])
+        assert "brand-new" not in before
+        answer = trained.ask("similar-items", items=("item-0007",), limit=20)
+        found = {one.item_id: one for one in answer.items}
+        assert found["brand-new"].source == "content"
+        assert found["brand-new"].reason == f"Similar to {page.title}"
+        assert trained.ids("similar-items", items=("brand-new",), limit=3), "and it can be asked with"
+        trained.store.put_items([twin.model_copy(update={"available": False})])
+        assert "brand-new" not in trained.ids("similar-items", items=("item-0007",), limit=20)
+
+    def test_all_placements_answer_anybody(self, trained: Shop) -> None:
+        now_ms = trained.store.now_ms()
+        assert now_ms - START_MS < 100_000 * DAY_MS
+        for placement in ("for-you", "trending", "popular", "similar-items", "bought-together"):
+            for user in ("user-00003", None):
+                answer = trained.ask(placement, user_id=user, items=("item-0007",))
+                assert len(answer.items) == 10
+                assert answer.degraded == []
+                assert all(one.reason and "{item}" not in one.reason for one in answer.items)
+        assert trained.ids("buy-it-again", user_id="user-00003")
+        assert trained.ids("buy-it-again", user_id=None) == []
