@@ -95,9 +95,10 @@ def test_a_wrong_field_is_422_and_named(client: TestClient, question: dict[str, 
 
 
 def test_unknown_users_sessions_and_items_are_no_error(shop: TestClient) -> None:
-    ask(shop, placement="similar-items", items=["never seen"])
-    ask(shop, placement="for-you", user_id="never seen", session_id="never seen", exclude=["never seen"])
-    ask(shop, placement="buy-it-again")
+    unknown = "never seen"
+    assert ask(shop, placement="similar-items", items=[unknown])["items"]
+    assert ask(shop, placement="for-you", user_id=unknown, session_id=unknown, exclude=[unknown])["items"]
+    assert ask(shop, placement="buy-it-again")["items"]
 
 
 def test_an_answer_is_noted_as_served_with_its_positions(shop: TestClient) -> None:
