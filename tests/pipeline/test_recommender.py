@@ -338,6 +338,7 @@ class TestTrained:
     def trained(self, trained_shop: Path, tmp_path: Path) -> Iterator[Shop]:
         directory = shutil.copytree(trained_shop, tmp_path / "copy")
         workspace = Workspace.open(directory)
+        workspace.settings_path.write_text("budgets: {retrieve_ms: 60000}\n")  # whatever else this machine is at
         with closing(workspace.open_store()) as store:
             yield Shop(workspace, store)
 

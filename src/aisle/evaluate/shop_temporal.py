@@ -87,7 +87,11 @@ def _all_windows(together: Mapping[str, MethodScores], windows: Sequence[dict[st
     report = report_of(PROTOCOL, together, placement=PLACEMENT, paired_metrics=_paired(together), counts={})
     for name, method in report["methods"].items():
         parts = [window["methods"][name]["metrics"] for window in windows]
-        method["metrics"] = {metric: float(np.mean([part[metric] for part in parts])) for metric in parts[0]}
+        metrics = dict.fromkeys(metric for part in parts for metric in part)
+        # A window in which nobody takes anything new has no metric of that variant.
+        method["metrics"] = {
+            metric: float(np.mean([part[metric] for part in parts if metric in part])) for metric in metrics
+        }
     return {key: report[key] for key in ("methods", "paired")}
 
 
@@ -108,6 +112,8 @@ def _score_placement(window: Window, pipeline: Pipeline, scores: MethodScores) -
 
 
 def _score_baseline(window: Window, baseline: Baseline, scores: MethodScores) -> None:
+    if not window.questions:
+        return  # there may be nobody to learn from either
     score = baseline(window)
     popular_first_V = _popular_first(window)
     for repeat, variant in VARIANT_OF.items():

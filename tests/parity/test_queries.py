@@ -1,0 +1,109 @@
+"""Offline is online: evaluation asks what a server would ask, and is answered the same."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aisle.bundle import Bundle
+from aisle.data.snapshots import ShopLog, Snapshot
+from aisle.evaluate.windows import visitor_queries
+from aisle.pipeline import Catalogue, Pipeline, Query, RecommendationRequest, Recommender, RepeatPolicy
+from aisle.pipeline.recommender import _visitor_query
+from aisle.retrieval import Signals
+from aisle.store import SqlStore
+from aisle.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A trained shop as a server sees it, and as evaluation does at the same time."""
+
+    workspace: Workspace
+    store: SqlStore
+    pipeline: Pipeline
+    snapshot: Snapshot
+
+
+@pytest.fixture
+def shop(trained_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    workspace = Workspace.open(shutil.copytree(trained_shop, tmp_path / "copy"))
+    workspace.settings_path.write_text("budgets: {retrieve_ms: 60000}\n")  # whatever else this machine is at
+    with closing(workspace.open_store()) as store:
+        active = store.active_bundle()
+        assert active is not None
+        pipeline = Pipeline.load(Bundle.open(workspace.directory / active.path))
+        # The bundle was fitted on everything: what a server asks at its cut-off is what evaluation asks there.
+        monkeypatch.setattr(store, "now_ms", lambda: pipeline.fitted_until_ms)
+        yield Shop(workspace, store, pipeline, ShopLog.read(store).before(pipeline.fitted_until_ms))
+
+
+def assert_same_query(ours: Query, theirs: Query) -> None:
+    assert (ours.now_ms, ours.num_rows) == (theirs.now_ms, theirs.num_rows)
+    for name in ("rows_n", "times_ms_n", "strengths_n", "taken_n"):
+        one, other = getattr(ours, name), getattr(theirs, name)
+        assert one.dtype == other.dtype
+        assert one.tolist() == other.tolist(), name
+
+
+@pytest.mark.parametrize("history_limit", [1000, 7])
+def test_evaluation_asks_what_a_server_asks(shop: Shop, history_limit: int) -> None:
+    users = list(range(2, shop.snapshot.num_users))
+    signals = Signals(shop.pipeline.signals, shop.pipeline.target)
+    offline = visitor_queries(shop.snapshot, users, signals=signals, history_limit=history_limit)
+    assert shop.snapshot.item_ids == shop.pipeline.item_ids
+    catalogue = Catalogue(shop.pipeline.item_ids)
+    num_entries = 0
+    for user in users:
+        history = shop.store.history(shop.snapshot.user_ids[user], None, history_limit)
+        online = _visitor_query(shop.pipeline, catalogue, history, shop.snapshot.until_ms)
+        assert_same_query(offline[user], online)
+        num_entries += len(online.rows_n)
+    assert num_entries > 5 * len(users)
+    assert len({query.rows_n.tobytes() for query in offline.values()}) > len(users) / 2
+
+
+def test_a_user_without_a_fitting_event_asks_with_nothing(shop: Shop) -> None:
+    query = visitor_queries(shop.snapshot, [10**6], signals=Signals({"purchase": 1.0}, "purchase"), history_limit=9)
+    assert len(query[10**6].rows_n) == 0
+
+
+@pytest.mark.parametrize("repeat", ["allow", "exclude"])
+def test_a_pipeline_answers_the_same_in_evaluation_and_live(shop: Shop, repeat: RepeatPolicy) -> None:
+    snapshot, pipeline = shop.snapshot, shop.pipeline
+    live = Recommender(shop.store, shop.workspace.config, shop.workspace.directory)
+    users = list(range(2, snapshot.num_users))[:40]
+    signals = Signals(pipeline.signals, pipeline.target)
+    queries = visitor_queries(snapshot, users, signals=signals, history_limit=pipeline.history_limit)
+    for user in users:
+        request = RecommendationRequest("for-you", user_id=snapshot.user_ids[user], limit=20, repeat=repeat)
+        answer = live.recommend(request)
+        assert answer.degraded == []
+        query = queries[user]
+        eligible_V = np.array([bool(item_id) for item_id in snapshot.item_ids])
+        if repeat == "exclude":
+            eligible_V[query.rows_n[query.taken_n]] = False
+        ranked = pipeline.recommend("for-you", query, repeat=repeat, limit=20, eligible_V=eligible_V)
+        assert [one.item_id for one in answer.items] == [snapshot.item_ids[row] for row in ranked.rows_n]
+        assert [one.score for one in answer.items] == pytest.approx(ranked.scores_n.tolist(), rel=1e-6)
+
+
+def test_a_cart_is_answered_the_same_in_evaluation_and_live(shop: Shop) -> None:
+    live = Recommender(shop.store, shop.workspace.config, shop.workspace.directory)
+    eligible = np.array([bool(item_id) for item_id in shop.snapshot.item_ids])
+    for cart in ([2], [3, 9, 40], [25, 4]):
+        ids = tuple(shop.snapshot.item_ids[row] for row in cart)
+        answer = live.recommend(RecommendationRequest("bought-together", items=ids, limit=20))
+        query = Query.of_items(
+            np.array(cart, np.int32), now_ms=shop.pipeline.fitted_until_ms, num_rows=shop.snapshot.num_items
+        )
+        eligible_V = eligible.copy()
+        eligible_V[cart] = False
+        ranked = shop.pipeline.recommend("bought-together", query, repeat="allow", limit=20, eligible_V=eligible_V)
+        assert [one.item_id for one in answer.items] == [shop.snapshot.item_ids[row] for row in ranked.rows_n]
