@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
 import statistics
 import threading
 import time
@@ -12,6 +13,7 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from aisle.errors import BackendUnavailableError
 from aisle.schema import Event
 from aisle.store import EVENT_FRAME, SqlStore
 from aisle.store.connection import Database, driver_sql
@@ -54,6 +56,21 @@ def test_a_failed_write_leaves_nothing_and_lets_others_write(tmp_path: Path) -> 
     assert len(names) == 2 and "lost" not in names
     database.close()
     other.close()
+
+
+def test_a_database_that_another_program_holds_is_said_clearly(tmp_path: Path) -> None:
+    database = Database(tmp_path / "aisle.db")
+    with database.write() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 50")
+    intruder = sqlite3.connect(tmp_path / "aisle.db", isolation_level=None)
+    intruder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(BackendUnavailableError, match=r"locked.*nothing was"), database.write():
+        pass
+    intruder.execute("ROLLBACK")
+    intruder.close()
+    with database.write() as connection:
+        connection.execute(sa.text("INSERT INTO counters VALUES ('kept', 1)"))
+    database.close()
 
 
 def test_driver_sql_writes_constants_out() -> None:

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import QueuePool
 
-from aisle.errors import DataError
+from aisle.errors import BackendUnavailableError, DataError
 from aisle.store.migrations import migrate
 
 BUSY_TIMEOUT_MS = 30_000
@@ -107,8 +107,11 @@ class Database:
 
         Args:
             is_bulk: leave copying the log back into the database until other writers have had their turn.
+
+        Raises:
+            BackendUnavailableError: another program holds the database, or the disk is full; nothing was written.
         """
-        with self._write_lock:
+        with self._write_lock, self._said_clearly():
             if self._is_closed:
                 raise DataError(f"the store {self.path} is closed")
             with self._turn():
@@ -120,6 +123,16 @@ class Database:
                     yield self._writer
             if is_bulk:
                 driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    @contextmanager
+    def _said_clearly(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+            raise BackendUnavailableError(
+                f"the store {self.path} cannot be written ({error}); nothing was; see whether another program holds it "
+                "and whether the disk is full, then send again"
+            ) from error
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
