@@ -19,6 +19,10 @@ class PopularitySpec(Strict):
     kind: Literal["popularity"]
     half_life_days: Annotated[list[Days], Field(min_length=1)] = [14.0]
 
+    def source_names(self, name: str) -> list[str]:
+        """The sources that a fit under this name gives."""
+        return [source_name(name, half_life) for half_life in self.half_life_days]
+
 
 class TrendingSpec(Strict):
     """Recent visitors against what the longer window leads one to expect; one source ``NAME``."""
@@ -28,12 +32,20 @@ class TrendingSpec(Strict):
     base_days: Days = 90.0
     prior_visitors: PositiveFloat = 3.0
 
+    def source_names(self, name: str) -> list[str]:
+        """The sources that a fit under this name gives."""
+        return [name]
+
 
 class ArrivalsSpec(Strict):
     """Popular among the newly arrived: decayed visitors times 2^(-age of the first event / half-life)."""
 
     kind: Literal["arrivals"]
     half_life_days: Days = 30.0
+
+    def source_names(self, name: str) -> list[str]:
+        """The sources that a fit under this name gives."""
+        return [name]
 
 
 class CooccurrenceSpec(Strict):
@@ -47,6 +59,10 @@ class CooccurrenceSpec(Strict):
     shrinkage: Annotated[float, Field(ge=0)] = 5.0
     top_n: PositiveInt = 200
     history_half_life_days: Days | None = 30.0
+
+    def source_names(self, name: str) -> list[str]:
+        """The sources that a fit under this name gives."""
+        return [f"{name}_{similarity}" for similarity in self.similarity]
 
 
 class EaseSpec(Strict):
@@ -63,6 +79,11 @@ class EaseSpec(Strict):
     memory_gb: PositiveFloat = 4.0
     history_half_life_days: Annotated[list[Days | None], Field(min_length=1)] = [30.0, 180.0]
 
+    def source_names(self, name: str) -> list[str]:
+        """The sources that a fit under this name gives."""
+        half_lives = self.history_half_life_days
+        return [source_name(name, one) for one in half_lives] if len(half_lives) > 1 else [name]
+
 
 class RepeatsSpec(Strict):
     """A visitor's own purchases; sources ``NAME_<half-life>d``, and ``NAME_due`` by repurchase interval."""
@@ -71,6 +92,10 @@ class RepeatsSpec(Strict):
     half_life_days: list[Days | None] = [30.0, 180.0]
     due: bool = True
     min_intervals: PositiveInt = 5
+
+    def source_names(self, name: str) -> list[str]:
+        """The sources that a fit under this name gives."""
+        return [source_name(name, one) for one in self.half_life_days] + ([f"{name}_due"] if self.due else [])
 
 
 class ContentSpec(Strict):
@@ -82,6 +107,10 @@ class ContentSpec(Strict):
     max_tokens: PositiveInt = 50_000
     history_half_life_days: Days | None = 30.0
     index: Literal["exact", "faiss"] = "exact"
+
+    def source_names(self, name: str) -> list[str]:
+        """The sources that a fit under this name gives."""
+        return [name]
 
 
 GeneratorSpec = Annotated[

@@ -7,7 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.generators import GeneratorSpec
-from aisle.recipe.strict import Strict
+from aisle.recipe.strict import Strict, nearest
+
+#: Kinds of generators whose answer is the same for everyone, and those that go from item to items.
+POPULARITY_KINDS = ("popularity", "trending", "arrivals")
+NEIGHBOUR_KINDS = ("ease", "cooccurrence")
 
 
 class WindowsSpec(Strict):
@@ -67,3 +71,25 @@ class ShopRecipe(Strict):
     candidates_per_source: PositiveInt = 150
     generators: Annotated[dict[str, GeneratorSpec], Field(min_length=1)]
     placements: Annotated[dict[str, PlacementSpec], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_what_there_is(self) -> Self:
+        """A source that no generator can give would be left out in silence."""
+        if self.target not in self.signals:
+            raise ValueError(f"target: expected one of signals ({', '.join(self.signals)}), received {self.target!r}")
+        known = {source: spec.kind for name, spec in self.generators.items() for source in spec.source_names(name)}
+        for name, placement in self.placements.items():
+            for source in placement.sources:
+                _check_source(f"placements.{name}.sources", source, list(known))
+            if placement.fill is not None:
+                lists = [source for source, kind in known.items() if kind in POPULARITY_KINDS]
+                _check_source(f"placements.{name}.fill", placement.fill, lists)
+            if placement.latest is not None:
+                neighbours = [source for source, kind in known.items() if kind in NEIGHBOUR_KINDS]
+                _check_source(f"placements.{name}.latest.source", placement.latest.source, neighbours)
+        return self
+
+
+def _check_source(place: str, source: str, known: list[str]) -> None:
+    if source not in known:
+        raise ValueError(f"{place}: unknown source {source!r}, {nearest(source, known)}")

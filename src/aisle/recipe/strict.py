@@ -101,7 +101,8 @@ def _problem(model: type[BaseModel], details: dict[str, Any], secret: frozenset[
     if details["type"] == "missing":
         return f"{path!r} is missing"
     if details["type"] == "value_error":  # a check of ours, which says itself what it received
-        return f"{path!r}: {details['ctx']['error']}"
+        reason = str(details["ctx"]["error"])
+        return f"{path!r}: {reason}" if path else reason
     if secret.intersection(str(part) for part in location):
         return f"{path!r}: {details['msg']} (its value is not shown)"
     received = repr(details["input"])

@@ -18,7 +18,7 @@ from scipy.linalg import lapack
 from aisle.data.snapshots import Snapshot
 from aisle.errors import DataError
 from aisle.pipeline.generators import NeighbourGenerator
-from aisle.recipe.generators import EaseSpec, source_name
+from aisle.recipe.generators import EaseSpec
 from aisle.retrieval.lists import lists_from_dense
 from aisle.retrieval.matrices import Signals, interaction_matrix
 
@@ -39,13 +39,13 @@ def fit_ease(name: str, spec: EaseSpec, snapshot: Snapshot, signals: Signals) ->
     lists = lists_from_dense(weights, item_rows, snapshot.num_items, spec.top_n)
     return [
         NeighbourGenerator(
-            source_name(name, half_life) if len(spec.history_half_life_days) > 1 else name,
+            source,
             lists,
             lists_name=name,
             half_life_days=half_life,
             reason="Goes with {item}",
         )
-        for half_life in spec.history_half_life_days
+        for source, half_life in zip(spec.source_names(name), spec.history_half_life_days, strict=True)
     ]
 
 

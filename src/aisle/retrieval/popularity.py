@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from aisle.data.snapshots import Snapshot
 from aisle.pipeline.generators import PopularityList
-from aisle.recipe.generators import ArrivalsSpec, PopularitySpec, TrendingSpec, source_name
+from aisle.recipe.generators import ArrivalsSpec, PopularitySpec, TrendingSpec
 from aisle.retrieval.matrices import Signals, signal_events
 
 
@@ -16,11 +16,11 @@ def fit_popularity(name: str, spec: PopularitySpec, snapshot: Snapshot, signals:
     """One list per half-life: the sum over visitors of the strongest decayed signal."""
     return [
         PopularityList(
-            source_name(name, half_life),
+            source,
             _decayed_visitors(snapshot, signals, half_life),
             reason="Popular with other customers",
         )
-        for half_life in spec.half_life_days
+        for source, half_life in zip(spec.source_names(name), spec.half_life_days, strict=True)
     ]
 
 
