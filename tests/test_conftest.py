@@ -24,7 +24,7 @@ def test_a_skip_fails_only_in_ci(tmp_path: Path, ci: str, code: int, summary: st
     (tmp_path / "test_small.py").write_text(SESSION)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rs", str(tmp_path)],
-        env={**os.environ, "CI": ci, "PYTEST_ADDOPTS": ""},
+        env={**os.environ, "CI": ci, "PYTEST_ADDOPTS": "", "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         text=True,
         cwd=tmp_path,

@@ -26,7 +26,7 @@ def test_init(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", str(tmp_path / "shop"), "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert Path(made["settings"]).is_file() and Path(made["store"]).is_file()
-    assert Workspace.open(made["directory"]).config.history_limit == 1000
+    assert Workspace.open(made["directory"]).config.budgets.retrieve_ms == 50
     (tmp_path / "file").write_text("")
     assert run(["init", str(tmp_path / "file" / "shop")]) == 1
     assert capsys.readouterr().err.startswith("Error: cannot make a workspace")
