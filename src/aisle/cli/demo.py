@@ -43,8 +43,12 @@ def command(context: CliContext, dataset: str | None, port: int, no_serve: bool)
       aisle demo --no-serve
     """
     from aisle.cli.evaluate import evaluate_run, write_report
+    from aisle.cli.serve import listening, serve
     from aisle.workspace import Workspace
 
+    if not no_serve:
+        with listening("127.0.0.1", port):  # say now that the port is taken, not after the training
+            pass
     directory = Path("aisle-demo") if context.is_default else context.directory
     with show_progress() as progress:
         name, prepared = _load(dataset, progress)
@@ -63,8 +67,6 @@ def command(context: CliContext, dataset: str | None, port: int, no_serve: bool)
         write_report(one)
     click.echo(f"Workspace: {directory}\nRun: {run.path} (evaluate.json has intervals and paired differences)")
     if not no_serve:
-        from aisle.cli.serve import serve
-
         click.echo(f"Next: a page for people at http://127.0.0.1:{port}/ and the API's description at /docs\n")
         serve(directory, host="127.0.0.1", port=port, workers=1)
 

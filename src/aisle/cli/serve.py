@@ -60,7 +60,7 @@ def serve(directory: Path, *, host: str, port: int, workers: int = 1) -> None:
     directory = directory.resolve()
     _check(directory, host)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    with _listening(host, port) as listener:
+    with listening(host, port) as listener:
         announced = (_reachable(host), listener.getsockname()[1], directory)
         threading.Thread(target=_announce, args=announced, daemon=True).start()
         if workers == 1:
@@ -124,7 +124,7 @@ def _config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A bound socket, made here so that a taken port is one clear error and port 0 is known by its number."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
