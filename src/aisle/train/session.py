@@ -18,7 +18,7 @@ from aisle.evaluate.shop_temporal import evaluate_windows
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.store.contract import BundleRecord, Store
-from aisle.train.run_directory import RunDirectory
+from aisle.train.run_directory import LOG_NAME, RunDirectory
 from aisle.train.shop import FitGenerators, ShopFit, train_shop
 from aisle.workspace import Workspace
 
@@ -56,7 +56,8 @@ def train_in_workspace(
     """
     version = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     run = RunDirectory((output or workspace.runs / version).resolve())
-    if run.path.exists() and any(run.path.iterdir()):
+    # The log of a training that failed is no obstacle to the next.
+    if run.path.exists() and {entry.name for entry in run.path.iterdir()} - {LOG_NAME}:
         raise ConfigError(f"{run.path}: expected a new or empty directory, it has files; choose another with -o")
     run.path.mkdir(parents=True, exist_ok=True)
     with _log_to(run.log):

@@ -112,15 +112,18 @@ class _Steps:
 
 
 def _check_length(log: ShopLog, first_cut: int, recipe: ShopRecipe) -> None:
-    horizon = recipe.windows.horizon_days
-    if first_cut - log.first_ms < horizon * DAY_MS:
-        needed = (recipe.windows.test + recipe.windows.validation + 1) * horizon
-        days = (log.end_ms - log.first_ms) / DAY_MS
-        raise DataError(
-            f"expected at least {needed} days of events ({recipe.windows.test} test and {recipe.windows.validation} "
-            f"validation windows of {horizon} days, and as much before them), received {days:.0f}; import more, or "
-            f"--set windows.horizon_days={max(1, int(days // (needed / horizon)))}"
-        )
+    horizon, tests, validations = recipe.windows.horizon_days, recipe.windows.test, recipe.windows.validation
+    if first_cut - log.first_ms >= horizon * DAY_MS:
+        return
+    parts = tests + validations + 1
+    days = (log.end_ms - log.first_ms) / DAY_MS
+    remedy = "import more"
+    if days >= parts:
+        remedy += f", or --set windows.horizon_days={int(days // parts)}"
+    raise DataError(
+        f"expected at least {parts * horizon} days of events ({tests} test and {validations} validation windows of "
+        f"{horizon} days, and as much before them), received {days:.0f}; {remedy}"
+    )
 
 
 def _bare_pipeline(recipe: ShopRecipe, snapshot: Snapshot, generators: Mapping[str, Generator]) -> Pipeline:
