@@ -1,32 +1,31 @@
-"""Whole shops for tests: simulated data, imported and trained as a user would."""
+"""Whole shops for tests: simulated data, imported and trained by the commands that a user calls."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 
-from aisle import recipe as recipes
-from aisle.assemble import generator_fitter
+from aisle.cli.entry import run
 from aisle.data.simulate import Simulated, simulate_shop
-from aisle.ingest import import_files
-from aisle.train.session import train_in_workspace
-from aisle.workspace import Workspace
+
+NUM_USERS, NUM_ITEMS, NUM_DAYS, SEED = 150, 120, 150, 0
 
 
 def simulated() -> Simulated:
     """The shop that :func:`make_trained_shop` imports, with its truth."""
-    return simulate_shop(num_users=150, num_items=120, num_days=150, seed=0)
+    return simulate_shop(NUM_USERS, NUM_ITEMS, NUM_DAYS, SEED)
 
 
 def make_trained_shop(directory: Path) -> Path:
-    """A workspace with a simulated shop's events and an active bundle (a few seconds)."""
-    workspace = Workspace.create(directory)
-    shop = simulated()
-    shop.items.write_parquet(directory / "items.parquet")
-    shop.events.write_parquet(directory / "events.parquet")
-    with closing(workspace.open_store()) as store:
-        import_files(store, workspace.imports, "items", [directory / "items.parquet"])
-        import_files(store, workspace.imports, "events", [directory / "events.parquet"])
-        recipe = recipes.load("shop", [])
-        assert train_in_workspace(workspace, store, recipe, generator_fitter(recipe)).activated
+    """A workspace with a simulated shop's events and an active bundle (a few seconds); its files lie in ``data/``."""
+    data = directory / "data"
+    sizes = ["--users", str(NUM_USERS), "--items", str(NUM_ITEMS), "--days", str(NUM_DAYS), "--seed", str(SEED)]
+    commands = [
+        ["init", str(directory)],
+        ["data", "simulate", *sizes, "-o", str(data)],
+        ["-C", str(directory), "import", "items", str(data / "items.parquet")],
+        ["-C", str(directory), "import", "events", str(data / "events.parquet")],
+        ["-C", str(directory), "train", "shop-quick"],
+    ]
+    for command in commands:
+        assert run(command) == 0, command
     return directory
