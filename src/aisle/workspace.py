@@ -130,8 +130,9 @@ class Workspace:
                 workspace.settings_path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"cannot make a workspace in {workspace.directory}: {error}") from error
-        if workspace.config.simulated and not simulated:
-            raise ConfigError(f"{workspace.directory}: holds a simulated shop; choose another directory for real data")
+        if workspace.config.simulated != simulated:
+            holds, wanted = ("a simulated shop", "real") if workspace.config.simulated else ("a real shop", "made-up")
+            raise ConfigError(f"{workspace.directory}: holds {holds}; choose another directory for {wanted} data")
         workspace.open_store().close()
         return workspace
 

@@ -57,6 +57,7 @@ def command(context: CliContext, run: Path | None, protocol: str, baselines: boo
 def evaluate_run(store: Store, run: RunDirectory, protocol: str, baselines: bool, progress: Progress) -> dict[str, Any]:
     """The report of a run under one protocol, or under all (the first one's, the others in ``more``); written there."""
     from aisle.data.snapshots import ShopLog
+    from aisle.errors import DataError
     from aisle.evaluate.baselines import basket_baselines, user_baselines
     from aisle.evaluate.basket_completion import evaluate_baskets
     from aisle.evaluate.baskets import hide_one_of_each
@@ -77,6 +78,11 @@ def evaluate_run(store: Store, run: RunDirectory, protocol: str, baselines: bool
         if baskets:
             chosen_baskets = basket_baselines(signals) if baselines else {}
             reports.append(evaluate_baskets(window, pipeline, baskets, chosen_baskets, progress=progress))
+    if not reports:
+        raise DataError(
+            f"basket-completion: expected baskets of 3 or more known items in the {recipe.windows.horizon_days} days "
+            "after the split, received none; use --protocol shop-temporal"
+        )
     report = reports[0]
     if len(reports) > 1:
         report["more"] = reports[1:]

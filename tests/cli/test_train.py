@@ -1,0 +1,74 @@
+"""aisle train: a run, its numbers as JSON or as a table, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from aisle.cli.entry import run
+from tests.cli.conftest import Shell
+
+CHEAP = ["--set", "generators.content.dimension=8", "--set", "candidates_per_source=40"]
+
+
+def test_json_is_metrics_json(trained_shell: Shell, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    report = trained_shell.json("train", "shop-quick", *CHEAP, "--set", "seed=7", "-o", str(output))
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics == {name: value for name, value in report.items() if name not in ("run", "activated")}
+    assert (report["model"], report["seed"], report["run"]) == ("shop-quick", 7, str(output.resolve()))
+    assert set(report["metrics"]) == {
+        f"test/{metric}/full/{variant}"
+        for metric in ("ndcg@20", "recall@20", "recall_plain@20", "hr@10")
+        for variant in ("all", "new")
+    }
+    assert report["parameters"] > 0
+    assert report["model_bytes"] > 0
+    assert set(report["timing"]) == {"train_seconds", "samples_per_second", "epochs"}
+    assert report["data"]["train_rows"] > report["data"]["test_rows"] > 0
+    assert "seed: 7" in (output / "recipe.yaml").read_text()
+    assert "dimension: 8" in (output / "recipe.yaml").read_text()
+    versions = trained_shell.json("models", "list")["models"]
+    assert [one["active"] for one in versions] == [report["activated"], not report["activated"]]
+
+
+def test_for_people_a_table_and_where_it_lies(trained_shell: Shell) -> None:
+    code, out, err = trained_shell("train", "shop-quick", *CHEAP)
+    assert code == 0
+    assert "test/ndcg@20/full/all" in out
+    assert f"Run: {trained_shell.directory.resolve() / 'runs'}" in out
+    assert "Bundle: " in out
+    assert "fit generators: " in err, "progress goes to standard error"
+
+
+def test_too_little_data(trained_shell: Shell) -> None:
+    code, out, err = trained_shell("train", "--set", "windows.horizon_days=60")
+    assert (code, out) == (1, "")
+    errors = [line for line in err.splitlines() if line.startswith("Error")]
+    assert len(errors) == 1
+    assert "expected at least 300 days of events" in errors[0]
+    assert "--set windows.horizon_days=30" in errors[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no-such-recipe"], "no recipe 'no-such-recipe'"),
+        (["shop", "--set", "seeed=1"], "unknown key 'seeed', did you mean 'seed'?"),
+        (["shop", "--set", "windows.test=none"], "windows.test"),
+        (["shop", "--set", "placements.popular.sources=[populr_20d]"], "did you mean 'popular_20d'?"),
+    ],
+)
+def test_a_wrong_recipe_is_one_clear_error(trained_shell: Shell, arguments: list[str], message: str) -> None:
+    code, out, err = trained_shell("train", *arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+
+
+def test_without_a_workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["-C", str(tmp_path), "train"]) == 1
+    assert "make one with: aisle init" in capsys.readouterr().err
