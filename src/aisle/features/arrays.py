@@ -101,8 +101,11 @@ def as_numbers(array: NDArray[Any]) -> Floats:
     """
     if array.dtype.kind != "O":
         return _cast(array, np.float64)
+    values = array.tolist()
     try:
-        return np.array([np.nan if value is None else value for value in array.tolist()], np.float64)
+        if any(isinstance(value, str) for value in values):
+            raise TypeError("text")  # which NumPy would read as numbers where it can
+        return np.array([np.nan if value is None else value for value in values], np.float64)
     except (TypeError, ValueError) as error:
         raise SchemaError(f"expected numbers and None, received something else ({error})") from error
 

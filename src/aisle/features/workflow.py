@@ -205,7 +205,15 @@ class Workflow:
                 operators.append(operator)
                 known = operators[-1].output_schema(known)
             return cls(operators, schema, content["fitted_until"])
-        except (KeyError, TypeError, ValueError, ConfigError, SchemaError) as error:
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ConfigError,
+            SchemaError,
+            pl.exceptions.PolarsError,
+        ) as error:
             raise BundleError(
                 f"{bundle.directory / name}/workflow.json: expected a saved workflow, received something else ({error})"
             ) from error

@@ -75,9 +75,9 @@ class Cross(FittedOperator[CrossSpec, KeyTotals]):
         assert self.state is not None
         if self.spec.num_buckets is None:
             parts = [self._texts(columns, source) for source in self.inputs]
-            num_rows = max(len(part) for part in parts)
+            num_rows = max(map(len, parts)) if all(parts) else 0
             wide = [part * num_rows if len(part) == 1 else part for part in parts]
-            keys = np.empty(num_rows if all(parts) else 0, object)
+            keys = np.empty(num_rows, object)
             keys[:] = ["".join(key) for key in zip(*wide, strict=True)]
             return {self.spec.output: self._vocabulary.rows(keys)}
         hashes = [self._hashed_array(columns, source) for source in self.inputs]

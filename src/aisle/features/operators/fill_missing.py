@@ -35,10 +35,7 @@ class FillMissing(FittedOperator[FillMissingSpec, Summary]):
         self._source = single(self.inputs)
         self._is_text = self._source.type is ColumnType.TEXT
         self._expect([ColumnType.TEXT] if self._is_text else NUMERIC)
-        stated = self.spec.by == "value"
-        if stated != self._is_text and not stated:
-            return
-        if self._is_text != (stated and isinstance(self.spec.value, str)):
+        if self._is_text != (self.spec.by == "value" and isinstance(self.spec.value, str)):
             raise SchemaError(
                 f"fill_missing of column {self._source.name!r}: expected a {self._source.type.value} to fill with, "
                 f"received by: {self.spec.by}, value: {self.spec.value!r}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from aisle.features.operators.bucketize import Bucketize
@@ -18,21 +19,18 @@ from aisle.features.operators.time_parts import TimeParts
 from aisle.recipe.features import OperatorSpec
 from aisle.schema import Schema
 
-_KINDS: dict[str, Any] = {
-    kind.kind: kind
-    for kind in (
-        Bucketize,
-        Categorify,
-        Cross,
-        FillMissing,
-        HashBucket,
-        ListMean,
-        ListSlice,
-        Log,
-        Standardize,
-        TargetStatistics,
-        TimeParts,
-    )
+_KINDS: dict[str, Callable[[Any, Schema], Operator[Any]]] = {
+    Bucketize.kind: Bucketize,
+    Categorify.kind: Categorify,
+    Cross.kind: Cross,
+    FillMissing.kind: FillMissing,
+    HashBucket.kind: HashBucket,
+    ListMean.kind: ListMean,
+    ListSlice.kind: ListSlice,
+    Log.kind: Log,
+    Standardize.kind: Standardize,
+    TargetStatistics.kind: TargetStatistics,
+    TimeParts.kind: TimeParts,
 }
 
 
@@ -42,8 +40,7 @@ def build_operator(spec: OperatorSpec, schema: Schema) -> Operator[Any]:
     Raises:
         SchemaError: it reads a column that is not there, or of another type.
     """
-    operator: Operator[Any] = _KINDS[spec.kind](spec, schema)
-    return operator
+    return _KINDS[spec.kind](spec, schema)
 
 
 def build_operators(spec: OperatorSpec, schema: Schema) -> list[Operator[Any]]:

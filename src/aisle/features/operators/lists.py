@@ -30,10 +30,13 @@ class ListSlice(RowOperator[ListSliceSpec]):
         self._source = single(self.inputs)
         value = self.spec.pad_value
         fits = {ColumnType.TEXT: str, ColumnType.INTEGER: int}.get(self._source.type, (int, float))
-        if self.spec.pad is not None and not isinstance(value, fits):
+        num_rows = self._source.num_rows
+        is_row = num_rows is None or (isinstance(value, int) and 0 <= value < num_rows)
+        if self.spec.pad is not None and not (isinstance(value, fits) and is_row):
+            below = "" if num_rows is None else f" from 0 to {num_rows - 1}"
             raise SchemaError(
-                f"list_slice of column {self._source.name!r}: expected pad_value to be a {self._source.type.value}, "
-                f"received {value!r}"
+                f"list_slice of column {self._source.name!r}: expected pad_value to be of type "
+                f"{self._source.type.value}{below}, received {value!r}"
             )
 
     def expressions(self) -> list[pl.Expr]:

@@ -129,9 +129,10 @@ class TargetStatistics(FittedOperator[TargetStatisticsSpec, Totals]):
         )
         count_all, sum_all = pl.col("count_all") + before.count, pl.col("sum_all") + before.total
         prior = pl.when(count_all > 0).then(sum_all / count_all).otherwise(self.spec.initial_prior)
-        count, total = pl.col("count") + pl.col("count_before"), pl.col("sum") + pl.col("sum_before")
-        known = pl.col(_KEY).is_not_null()
-        count, total = (pl.when(known).then(value.fill_null(0)).otherwise(0) for value in (count, total))
+        count, total = (
+            pl.when(pl.col(_KEY).is_null()).then(0).otherwise(pl.col(name) + pl.col(f"{name}_before").fill_null(0))
+            for name in ("count", "sum")
+        )
         rate = (total + self.spec.prior_weight * prior) / (count + self.spec.prior_weight)
         rates = joined.select(_ROW, rate.alias(self.spec.output)).sort(_ROW)[self.spec.output]
         return frame.with_columns(rates), _later(before, rows)
