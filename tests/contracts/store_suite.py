@@ -179,6 +179,21 @@ class StoreContract:
         assert store.history(None, "s", 10).item_ids == ["before_login", "after_login", "other"]
         assert store.history("new", "s", 10).item_ids == ["before_login"]
 
+    def test_items_of_a_visitor_whenever_it_was(self, store: Store) -> None:
+        events = [
+            event(item_id="old", timestamp=1),
+            event(item_id="seen", type="view", timestamp=2),
+            event(item_id="old", timestamp=3),
+            event(item_id="before_login", user_id=None, session_id="s", timestamp=4),
+            event(item_id="other", user_id="u2", session_id="s", timestamp=5),
+        ]
+        store.add_events(events, ["1", "2", "3", "4", "5"])
+        assert store.visitor_items("u1", None, "purchase") == {"old"}
+        assert store.visitor_items("u1", None, "view") == {"seen"}
+        assert store.visitor_items("u1", "s", "purchase") == {"old", "before_login"}
+        assert store.visitor_items(None, "s", "purchase") == {"before_login", "other"}
+        assert store.visitor_items("nobody", "none", "purchase") == store.visitor_items(None, None, "view") == set()
+
     def test_history_of_nobody_is_empty(self, store: Store) -> None:
         for user, session in ((None, None), ("u", None), (None, "s"), ("u", "s")):
             assert store.history(user, session, 10).item_ids == []

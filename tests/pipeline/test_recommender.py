@@ -158,6 +158,18 @@ def test_repeat_policies(shop: Shop) -> None:
     assert "tea" in [one.item_id for one in allowed.items]
 
 
+def test_what_was_bought_or_hidden_long_ago_is_not_forgotten(shop: Shop) -> None:
+    shop.happens("purchase", "lamp", day=0)
+    shop.happens("hide", "rug", day=0)
+    shop.happens("purchase", "cup", day=0, user=None, session="s")
+    views = [Event(type="view", user_id="u", item_id="pot", timestamp=at(1) + number) for number in range(100)]
+    shop.store.add_events(views, [f"view {number}" for number in range(100)])
+    assert len(shop.store.history("u", None, 1000).types) > 100, "more than a request reads"
+    assert shop.ids("popular", repeat="exclude") == ["mug", "cup", "pot", "tea"]
+    assert shop.ids("popular", repeat="exclude", session_id="s") == ["mug", "pot", "tea"]
+    assert shop.ids("popular") == ["lamp", "mug", "cup", "pot", "tea"]
+
+
 def test_what_was_hidden_excluded_or_asked_with_is_not_answered(shop: Shop) -> None:
     assert shop.ids("popular", exclude=("lamp", "unknown")) == ["rug", "mug", "cup", "pot", "tea"]
     shop.happens("hide", "rug")

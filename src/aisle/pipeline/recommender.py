@@ -39,6 +39,7 @@ STORE_POPULAR_DAYS = 28
 #: So many of the most popular are looked through for those that a request allows.
 STORE_ITEMS = 5000
 DEFAULT_HISTORY_LIMIT = 1000
+DEFAULT_TARGET = "purchase"
 #: A bundle that could not be read is tried again after this time, not by every request.
 RETRY_SECONDS = 10.0
 ITEM_PLACEMENTS = ("similar-items", "bought-together")
@@ -173,7 +174,7 @@ class Recommender:
         catalogue = self._catalogue
         repeat = request.repeat or self._settings.repeat_policy(request.placement)
         visitor = _visitor_query(pipeline, catalogue, history, now_ms)
-        eligible_V = self._eligible(request, visitor, history, repeat)
+        eligible_V = self._eligible(request, history, pipeline.target, repeat)
         placement = pipeline.placement(request.placement)
         query = visitor
         if placement.asks_with == "items":
@@ -196,18 +197,23 @@ class Recommender:
         return Answer(items, self._version, ranked.degraded, policy="blend", stage_ms=ranked.stage_ms)
 
     def _eligible(
-        self, request: RecommendationRequest, visitor: Query, history: HistoryRows, repeat: RepeatPolicy
+        self, request: RecommendationRequest, history: HistoryRows, target: str, repeat: RepeatPolicy
     ) -> NDArray[np.bool_]:
         """The filter stage: the request's conditions, and what this visitor must not see."""
         catalogue = self._catalogue
         eligible_V = catalogue.eligible_V(request.filter)
-        hidden = {item_id for kind, item_id in zip(history.types, history.item_ids, strict=True) if kind == "hide"}
-        for item_id in (*request.exclude, *request.items, *hidden):
+        hidden = self._ever(request, history, "hide")
+        taken = self._ever(request, history, target) if repeat == "exclude" else set()
+        for item_id in (*request.exclude, *request.items, *hidden, *taken):
             if (row := catalogue.row_of.get(item_id)) is not None:
                 eligible_V[row] = False
-        if repeat == "exclude":
-            eligible_V[visitor.rows_n[visitor.taken_n]] = False
         return eligible_V
+
+    def _ever(self, request: RecommendationRequest, history: HistoryRows, kind: str) -> set[str]:
+        """The items of all events of a type, also those too old for the history that was read."""
+        if len(history.types) >= self._history_limit:
+            return self._store.visitor_items(request.user_id, request.session_id, kind)
+        return {item_id for one, item_id in zip(history.types, history.item_ids, strict=True) if one == kind}
 
     def _explain(
         self, pipeline: Pipeline, fill: str | None, query: Query, ranked: Ranked, number: int, explain: bool
@@ -245,11 +251,8 @@ class Recommender:
         popular = dict(self._store.popular_items(since_ms=now_ms - days * DAY_MS, limit=STORE_ITEMS))
         catalogue = self._catalogue
         catalogue.learn(list(popular))
-        empty = Query.of_items(np.zeros(0, np.int32), now_ms=now_ms, num_rows=catalogue.num_rows)
-        eligible_V = self._eligible(request, empty, history, "allow")
-        if (request.repeat or self._settings.repeat_policy(request.placement)) == "exclude":
-            taken = [i for kind, i in zip(history.types, history.item_ids, strict=True) if kind == "purchase"]
-            eligible_V[[catalogue.row_of[item_id] for item_id in taken if item_id in catalogue.row_of]] = False
+        repeat = request.repeat or self._settings.repeat_policy(request.placement)
+        eligible_V = self._eligible(request, history, DEFAULT_TARGET, repeat)
         rows = np.array([catalogue.row_of[item_id] for item_id in popular], np.int32)
         scores = np.array(list(popular.values()), np.float32)
         allowed = eligible_V[rows] if len(rows) else np.zeros(0, np.bool_)

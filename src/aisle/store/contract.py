@@ -177,6 +177,10 @@ class Store(Protocol):
         """A visitor's last events, one row per item: the user's, and those of the session that belong to nobody."""
         ...
 
+    def visitor_items(self, user_id: str | None, session_id: str | None, kind: str) -> set[str]:
+        """All items that a visitor (as in :meth:`history`) ever had an event of a type with."""
+        ...
+
     def user_events(self, user_id: str, limit: int) -> list[StoredEvent]:
         """A user's last events, newest first."""
         ...

@@ -29,6 +29,11 @@ _SESSION_HISTORY = driver_sql(_HISTORY.where(_IN_SESSION).order_by(*_NEWEST_FIRS
 _ANONYMOUS_HISTORY = driver_sql(
     _HISTORY.where(_IN_SESSION, events.c.user_row.is_(None)).order_by(*_NEWEST_FIRST).limit(_LIMIT)
 )
+_ITEMS = sa.select(events.c.item_row).distinct()
+_OF_TYPE = events.c.type == sa.bindparam("type")
+_USER_ITEMS = driver_sql(_ITEMS.where(events.c.user_row == _USER, _OF_TYPE))
+_SESSION_ITEMS = driver_sql(_ITEMS.where(_IN_SESSION, _OF_TYPE))
+_ANONYMOUS_ITEMS = driver_sql(_ITEMS.where(_IN_SESSION, _OF_TYPE, events.c.user_row.is_(None)))
 _USER_EVENTS = driver_sql(
     sa.select(events.c.event_id)
     .where(events.c.user_row == _USER, events.c.item_index == 0)
@@ -93,6 +98,19 @@ class EventReads:
             quantities=list(quantities),
             order_ids=list(order_ids),
         )
+
+    def visitor_items(self, user_id: str | None, session_id: str | None, kind: str) -> set[str]:
+        """All items that a visitor (as in :meth:`history`) ever had an event of a type with."""
+        rows: list[tuple[int]] = []
+        with self.database.reader() as driver:
+            if user_id is not None:
+                rows = driver.execute(_USER_ITEMS, (user_id, kind)).fetchall()
+            if session_id is not None:
+                query = _SESSION_ITEMS if user_id is None else _ANONYMOUS_ITEMS
+                rows += driver.execute(query, (session_id, kind)).fetchall()
+        item_rows = {row for (row,) in rows}
+        ids = self.id_maps.item_ids_to(max(item_rows, default=0))
+        return {str(ids[row]) for row in item_rows}
 
     def user_events(self, user_id: str, limit: int) -> list[StoredEvent]:
         """A user's last events, newest first."""

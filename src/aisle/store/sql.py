@@ -47,6 +47,7 @@ class SqlStore:
         self.write_events = event_writes.write_events
         event_reads = EventReads(self._database, id_maps)
         self.history = event_reads.history
+        self.visitor_items = event_reads.visitor_items
         self.user_events = event_reads.user_events
         self.scan_events = event_reads.scan_events
         self.num_events = event_reads.num_events
