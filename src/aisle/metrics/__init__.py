@@ -1,6 +1,7 @@
-"""Measures of recommendations as pure functions of NumPy arrays, one value per list, so that methods can be paired."""
+"""Measures as pure functions of NumPy arrays: of ranked lists, one value per list, and of probabilities, row by row."""
 
 from aisle.metrics.intervals import Interval, bootstrap_mean, paired_bootstrap
+from aisle.metrics.pointwise import CalibrationTable, auc, calibration, gauc, log_loss, normalized_entropy
 from aisle.metrics.ranking import (
     Targets,
     coverage,
@@ -14,15 +15,21 @@ from aisle.metrics.ranking import (
 )
 
 __all__ = [
+    "CalibrationTable",
     "Interval",
     "Targets",
+    "auc",
     "bootstrap_mean",
+    "calibration",
     "coverage",
+    "gauc",
     "hit_rate",
     "hits",
     "intra_list_diversity",
+    "log_loss",
     "mrr",
     "ndcg",
+    "normalized_entropy",
     "paired_bootstrap",
     "recall",
     "recall_plain",
