@@ -23,6 +23,7 @@ def write_small(directory: Path) -> Path:
     with BundleWriter(directory, name="shop", cut_offs={"fitted_until": 7}, extra={"num_items": 3}) as writer:
         writer.write_json("blend", {"weights": [0.5, 1.25], "name": "é"})
         writer.write_text("card.md", "# A card\n")
+        writer.write_bytes("graph.onnx", b"\x08\x00\xff")
         writer.write_arrays(
             "generators/ease",
             {
@@ -51,6 +52,7 @@ def test_everything_comes_back(small: Path) -> None:
     assert bundle.manifest.extra == {"num_items": 3}
     assert bundle.read_json("blend") == {"weights": [0.5, 1.25], "name": "é"}
     assert bundle.read_text("card.md") == "# A card\n"
+    assert bundle.read_bytes("graph.onnx") == b"\x08\x00\xff"
     assert bundle.read_frame("items").to_dict(as_series=False) == {"item_id": ["a", "b"], "category": [["x", "y"], []]}
     assert bundle.names("generators/ease/deeper") == ["generators/ease/deeper/rows.npy"]
     assert bundle.num_bytes == sum(path.stat().st_size for path in small.rglob("*.*") if path.name != "manifest.json")

@@ -77,6 +77,10 @@ class Bundle:
         """The text of a file under its full name."""
         return self._path(name).read_text(encoding="utf-8")
 
+    def read_bytes(self, name: str) -> bytes:
+        """The content of a file under its full name."""
+        return self._path(name).read_bytes()
+
     def read_arrays(self, name: str, *, mmap: bool = True) -> dict[str, NDArray[Any]]:
         """The arrays of ``<name>/``, by key; memory-mapped ones are read-only and cost memory only where touched."""
         depth = name.count("/") + 1

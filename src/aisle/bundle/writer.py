@@ -83,6 +83,10 @@ class BundleWriter:
         """Write a text file under its full name (``card.md``)."""
         self._write(name, text.encode())
 
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Write a file of another format (an ONNX graph) under its full name."""
+        self._write(name, content)
+
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write one memory-mappable ``<name>/<key>.npy`` for each array of numbers or booleans."""
         for key, array in arrays.items():
