@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
 STAMP := .venv/.installed
-EXTRAS := ann,baselines,datasets,dev
+EXTRAS := ann,baselines,datasets,dev,train
 # Real data beside the clone, where there is some; else the user's cache, else a download.
 ifneq ($(wildcard ../shared/data),)
 export AISLE_DATA ?= $(abspath ../shared/data)

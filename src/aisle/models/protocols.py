@@ -1,0 +1,40 @@
+"""What training and export ask of a model.
+
+Legend of shapes: B batch, N dense features, F embedded features, D embedding dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from aisle.nn.embeddings import EmbeddingBagCollection
+from aisle.nn.sparse import SparseFeatures
+
+
+@runtime_checkable
+class Ranker(Protocol):
+    """A module that gives each example the log odds of its label: :meth:`score` of dense and embedded features."""
+
+    embeddings: EmbeddingBagCollection
+    num_dense: int
+
+    def score(self, dense_BN: Tensor, embedded_BFD: Tensor) -> Tensor:
+        """The logits [B]: the half that is exported; tables are looked up before."""
+
+    def __call__(self, dense_BN: Tensor, sparse: SparseFeatures) -> Tensor:
+        """The logits [B] of a batch, embeddings included."""
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """As of a torch module."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """As of a torch module."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+        """As of a torch module."""
+
+    def train(self, mode: bool = True) -> Any:
+        """As of a torch module."""

@@ -1,0 +1,6 @@
+"""Rankers: they order the candidates that retrieval found."""
+
+from aisle.models.ranking.dlrm import DLRM
+from aisle.models.ranking.logistic_regression import LogisticRegression
+
+__all__ = ["DLRM", "LogisticRegression"]

@@ -1,0 +1,95 @@
+"""DLRM: sparse arch, dense arch, interaction arch, over arch.
+
+Reference: Naumov et al., "Deep Learning Recommendation Model for Personalization and Recommendation Systems", 2019.
+
+Deviations from the paper, all off by default:
+    - ``raw_dense``: the dense features also enter the over arch as they are, beside the dense arch's output: a
+      bottleneck as narrow as an embedding loses much of what strong numeric features say.
+    - ``linear_skip``: a linear layer from the dense features to the logit, as the wide part of Wide & Deep.
+    - ``dropout`` in both MLPs.
+The logit is given, not its sigmoid, which the loss and the calibrator take.
+
+Legend of shapes: B batch, N dense features, F embedded sparse features, D embedding dimension, P pairs or values of the
+interaction, I inputs of the over arch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from aisle.nn.embeddings import EmbeddingBagCollection
+from aisle.nn.interactions import ConcatInteraction, DotInteraction
+from aisle.nn.mlp import MLP, linear
+from aisle.nn.sparse import SparseFeatures
+
+
+class DLRM(nn.Module):
+    """A deep ranker over dense features and embedded sparse ones.
+
+    Args:
+        embeddings: The sparse arch.
+        num_dense: N, at least 1.
+        dense_layers: Hidden sizes of the dense arch; a last layer of D follows, so that it meets the embeddings.
+        over_layers: Hidden sizes of the over arch; a last layer of 1 follows.
+        interaction: ``dot`` (each pair of the F + 1 vectors) or ``cat`` (the vectors side by side).
+        raw_dense: See the deviations.
+        linear_skip: See the deviations.
+        generator: Draws the first weights.
+    """
+
+    def __init__(
+        self,
+        embeddings: EmbeddingBagCollection,
+        *,
+        num_dense: int,
+        dense_layers: Sequence[int] = (256, 64),
+        over_layers: Sequence[int] = (256, 64),
+        interaction: Literal["dot", "cat"] = "dot",
+        raw_dense: bool = False,
+        linear_skip: bool = False,
+        dropout: float = 0.0,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        if num_dense < 1:
+            raise ValueError(f"expected at least one dense feature, received num_dense={num_dense}")
+        dim, num_vectors = embeddings.embedding_dim, embeddings.num_features + 1
+        self.num_dense = num_dense
+        self.embeddings = embeddings
+        self.dense_arch = MLP(
+            num_dense, [*dense_layers, dim], last_activation=True, dropout=dropout, generator=generator
+        )
+        self.interaction: DotInteraction | ConcatInteraction
+        if interaction == "dot":
+            self.interaction = DotInteraction(num_vectors)
+            in_size = dim + self.interaction.out_size
+        elif interaction == "cat":
+            self.interaction = ConcatInteraction(num_vectors, dim)
+            in_size = self.interaction.out_size
+        else:
+            raise ValueError(f"interaction: expected dot or cat, received {interaction!r}")
+        self.raw_dense = raw_dense
+        in_size += num_dense if raw_dense else 0
+        self.over_arch = MLP(in_size, [*over_layers, 1], last_activation=False, dropout=dropout, generator=generator)
+        self.skip = linear(num_dense, 1, generator=generator) if linear_skip else None
+
+    def forward(self, dense_BN: Tensor, sparse: SparseFeatures) -> Tensor:
+        """The logits [B]."""
+        return self.score(dense_BN, self.embeddings(sparse))
+
+    def score(self, dense_BN: Tensor, embedded_BFD: Tensor) -> Tensor:
+        """The logits [B] of dense features and vectors that were looked up."""
+        dense_BD = self.dense_arch(dense_BN)
+        interacted_BP = self.interaction(torch.cat([dense_BD[:, None], embedded_BFD], dim=1))
+        # `cat` has the dense vector among the others; beside the products it enters by itself.
+        parts = [dense_BD, interacted_BP] if isinstance(self.interaction, DotInteraction) else [interacted_BP]
+        if self.raw_dense:
+            parts.append(dense_BN)
+        logits_B1: Tensor = self.over_arch(torch.cat(parts, dim=1))
+        if self.skip is not None:
+            logits_B1 = logits_B1 + self.skip(dense_BN)
+        return logits_B1.squeeze(1)

@@ -1,0 +1,43 @@
+"""Logistic regression: one weight per dense feature and per id.
+
+Reference: McMahan et al., "Ad Click Prediction: a View from the Trenches", 2013 (the model; the optimizer is training's
+choice, so FTRL-proximal and its sparsity are left out).
+
+Legend of shapes: B batch, N dense features, F embedded sparse features.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from aisle.nn.embeddings import EmbeddingBagCollection
+from aisle.nn.sparse import SparseFeatures
+
+
+class LogisticRegression(nn.Module):
+    """A linear ranker; all weights start at 0, so that training has one path.
+
+    Args:
+        embeddings: Tables of width 1: the weight of each id.
+        num_dense: N.
+    """
+
+    def __init__(self, embeddings: EmbeddingBagCollection, *, num_dense: int) -> None:
+        super().__init__()
+        if embeddings.embedding_dim != 1:
+            raise ValueError(f"expected tables of width 1, received width {embeddings.embedding_dim}")
+        self.num_dense = num_dense
+        self.embeddings = embeddings
+        self.weight_N = nn.Parameter(torch.zeros(num_dense))
+        self.bias = nn.Parameter(torch.zeros(()))
+        with torch.no_grad():
+            embeddings.table.weight.zero_()
+
+    def forward(self, dense_BN: Tensor, sparse: SparseFeatures) -> Tensor:
+        """The logits [B]."""
+        return self.score(dense_BN, self.embeddings(sparse))
+
+    def score(self, dense_BN: Tensor, embedded_BF1: Tensor) -> Tensor:
+        """The logits [B] of dense features and the ids' weights."""
+        return dense_BN @ self.weight_N + embedded_BF1.sum(dim=(1, 2)) + self.bias

@@ -1,0 +1,61 @@
+"""Multi-layer perceptrons.
+
+Legend of shapes: B batch, I inputs, O outputs of the last layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class MLP(nn.Module):
+    """Linear layers with ReLU between them.
+
+    First weights are normal with variance 2 / (inputs + outputs), first biases normal with variance 1 / outputs, as in
+    the reference implementation of DLRM.
+
+    Args:
+        in_size: I.
+        layer_sizes: Outputs of each layer, at least one.
+        last_activation: Whether ReLU also follows the last layer.
+        dropout: The share of hidden values that training drops after each ReLU.
+        generator: Draws the first weights.
+    """
+
+    def __init__(
+        self,
+        in_size: int,
+        layer_sizes: Sequence[int],
+        *,
+        last_activation: bool,
+        dropout: float = 0.0,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for number, out_size in enumerate(layer_sizes):
+            layers.append(linear(in_size, out_size, generator=generator))
+            if last_activation or number + 1 < len(layer_sizes):
+                layers.append(nn.ReLU())
+                if dropout > 0:
+                    layers.append(nn.Dropout(dropout))
+            in_size = out_size
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, input_BI: Tensor) -> Tensor:
+        """The outputs [B, O]."""
+        output_BO: Tensor = self.layers(input_BI)
+        return output_BO
+
+
+def linear(in_size: int, out_size: int, *, generator: torch.Generator) -> nn.Linear:
+    """A linear layer whose first weights depend on the generator alone."""
+    # By way of `meta`, so that torch's own first weights are not drawn from the global generator in vain.
+    layer = nn.Linear(in_size, out_size, device="meta").to_empty(device="cpu")
+    with torch.no_grad():
+        layer.weight.normal_(0.0, (2 / (in_size + out_size)) ** 0.5, generator=generator)
+        layer.bias.normal_(0.0, out_size**-0.5, generator=generator)
+    return layer

@@ -1,0 +1,324 @@
+"""Trains a ranker: AdamW, linear decay, early stopping on a later slice, checkpoints from which it goes on exactly.
+
+On a CPU and with the same number of threads, the same seed gives the same weights, however often training was killed.
+
+Legend of shapes: R rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from aisle.errors import DataError
+from aisle.metrics import auc, log_loss, normalized_entropy
+from aisle.models import Ranker
+from aisle.nn.losses import weighted_bce
+from aisle.nn.sparse import SparseFeatures
+from aisle.progress import Progress, silent
+from aisle.train.batches import Batch, Batches, RankerRows, in_order
+from aisle.train.checkpoints import Checkpoint, Checkpoints
+from aisle.train.schedules import linear_decay
+
+logger = logging.getLogger(__name__)
+
+_EVALUATION_BATCH = 8192
+_REPORT_EVERY = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopSettings:
+    """How a ranker is trained.
+
+    Attributes:
+        batch_size: Rows of a step.
+        num_epochs: At most so many passes over the rows; the learning rate falls to 0 over all of them.
+        learning_rate: Of the dense parts (AdamW).
+        table_learning_rate: Of the embedding tables (Adam: no decay of rows that are seldom seen); the same if missing.
+        weight_decay: Of the dense parts.
+        warmup_steps: Steps over which the learning rate rises.
+        evaluations_per_epoch: How often the later slice is looked at.
+        patience: Training stops after so many evaluations in a row without a new best log loss.
+        unknown_rate: The share of ids that training replaces by the unknown one.
+        unknown_features: In which features; all that the model looks up if missing.
+        seed: Orders the rows, and draws what is dropped.
+    """
+
+    batch_size: int = 2048
+    num_epochs: int = 1
+    learning_rate: float = 1e-3
+    table_learning_rate: float | None = None
+    weight_decay: float = 0.01
+    warmup_steps: int = 0
+    evaluations_per_epoch: int = 1
+    patience: int = 2
+    unknown_rate: float = 0.0
+    unknown_features: tuple[str, ...] | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How the ranker does on the later slice after so many steps."""
+
+    num_steps: int
+    train_loss: float
+    log_loss: float
+    auc: float
+    normalized_entropy: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What training did; the ranker holds the weights of ``best`` (the last ones where nothing was evaluated)."""
+
+    num_steps: int
+    evaluations: tuple[Evaluation, ...]
+    best: Evaluation | None
+
+
+@dataclass
+class _Position:
+    """The plain part of a checkpoint: all that the rest of training depends on beside tensors."""
+
+    num_steps: int = 0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+    evaluations: list[Evaluation] = field(default_factory=list)
+    best: int | None = None
+    finished: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> _Position:
+        evaluations = []
+        for one in document["evaluations"]:
+            known: dict[str, Any] = {key: float("nan") if value is None else value for key, value in one.items()}
+            evaluations.append(Evaluation(**known))
+        return cls(**{**document, "evaluations": evaluations})
+
+
+def train_ranker(
+    ranker: Ranker,
+    rows: RankerRows,
+    later: RankerRows | None,
+    settings: LoopSettings,
+    *,
+    checkpoints: Checkpoints | None = None,
+    resume: bool = False,
+    progress: Progress = silent,
+) -> Fit:
+    """Train a ranker in place.
+
+    Args:
+        ranker: With its first weights, which must be the same again when training goes on after a kill.
+        rows: What it learns from.
+        later: Rows of a later time: the weights with the least log loss on them are kept. Missing: the last weights.
+        settings: How.
+        checkpoints: Where to write the state from time to time; missing: nowhere.
+        resume: Go on from the last checkpoint, if there is one; else what stands there is overwritten.
+        progress: Told of steps done.
+
+    Raises:
+        DataError: the checkpoint is of another training, or the loss is not finite.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        training = _Training(ranker, rows, later, settings)
+        if checkpoints is not None and resume:
+            found = checkpoints.read()
+            if found is not None:
+                training.restore(found)
+        elif checkpoints is not None:
+            checkpoints.remove()
+        return training.run(checkpoints, progress)
+
+
+def predict(ranker: Ranker, rows: RankerRows) -> NDArray[np.float32]:
+    """The logits [R] of rows."""
+    ranker.train(False)
+    with torch.inference_mode():
+        logits = [
+            ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS)).numpy()
+            for batch in in_order(rows, _EVALUATION_BATCH)
+        ]
+    return np.concatenate(logits)
+
+
+class _Training:
+    """One training, with the state that a checkpoint holds."""
+
+    def __init__(self, ranker: Ranker, rows: RankerRows, later: RankerRows | None, settings: LoopSettings) -> None:
+        _check(ranker, rows, settings)
+        self.ranker = ranker
+        self.later = later
+        self.settings = settings
+        self.batches = Batches(
+            rows,
+            batch_size=settings.batch_size,
+            seed=settings.seed,
+            unknown_rate=settings.unknown_rate,
+            unknown_columns=_unknown_columns(ranker, settings),
+        )
+        self.num_steps = settings.num_epochs * self.batches.num_batches
+        self.optimizer = _optimizer(ranker, settings)
+        self._rates: list[float] = [group["lr"] for group in self.optimizer.param_groups]
+        self.position = _Position()
+        self.best: dict[str, Tensor] = {}
+        self.fingerprint = _fingerprint(ranker, rows, later, settings)
+
+    def run(self, checkpoints: Checkpoints | None, progress: Progress) -> Fit:
+        while self.position.num_steps < self.num_steps and not self.position.finished:
+            epoch, first = divmod(self.position.num_steps, self.batches.num_batches)
+            for batch in self.batches.epoch(epoch, first):
+                self._step(batch)
+                self._evaluate_if_due()
+                done = self.position.num_steps
+                if done % _REPORT_EVERY == 0 or done == self.num_steps:
+                    progress("train the ranker", done, self.num_steps)
+                if self.position.finished:
+                    break
+                if checkpoints is not None and checkpoints.is_due(done):
+                    checkpoints.write(self.checkpoint())
+        self.position.finished = True
+        if checkpoints is not None:
+            checkpoints.write(self.checkpoint())
+        if self.best:
+            self.ranker.load_state_dict(self.best)
+        self.ranker.train(False)
+        best = self.position.best
+        evaluations = tuple(self.position.evaluations)
+        return Fit(self.position.num_steps, evaluations, None if best is None else evaluations[best])
+
+    def _step(self, batch: Batch) -> None:
+        factor = linear_decay(self.position.num_steps, self.num_steps, warmup_steps=self.settings.warmup_steps)
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+        self.ranker.train(True)
+        logits_B = self.ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS))
+        loss = weighted_bce(logits_B, batch.label_B, batch.weight_B)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
+        self.optimizer.step()
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise DataError(
+                f"step {self.position.num_steps}: expected a finite loss, received {value}; look for values that are "
+                "not finite, batches without weight, or lower the learning rate"
+            )
+        self.position.num_steps += 1
+        self.position.loss_sum += value
+        self.position.loss_steps += 1
+
+    def _evaluate_if_due(self) -> None:
+        done, position = self.position.num_steps, self.position
+        every = max(1, self.batches.num_batches // self.settings.evaluations_per_epoch)
+        in_epoch = (done - 1) % self.batches.num_batches + 1
+        if self.later is None or not (in_epoch == self.batches.num_batches or self._is_regular(in_epoch, every)):
+            return
+        evaluation = evaluate(self.ranker, self.later, done, position.loss_sum / position.loss_steps)
+        position.evaluations.append(evaluation)
+        position.loss_sum, position.loss_steps = 0.0, 0
+        logger.info("after %d of %d steps: %s", done, self.num_steps, evaluation)
+        if position.best is None or evaluation.log_loss < position.evaluations[position.best].log_loss:
+            position.best = len(position.evaluations) - 1
+            self.best = {name: value.detach().clone() for name, value in self.ranker.state_dict().items()}
+        elif len(position.evaluations) - 1 - position.best >= self.settings.patience:
+            position.finished = True
+
+    def _is_regular(self, in_epoch: int, every: int) -> bool:
+        """At each of the epoch's evenly spread places; the last one is the epoch's end, remainder included."""
+        return in_epoch % every == 0 and in_epoch // every < self.settings.evaluations_per_epoch
+
+    def checkpoint(self) -> Checkpoint:
+        tensors = {f"model/{name}": value for name, value in self.ranker.state_dict().items()}
+        tensors |= {f"best/{name}": value for name, value in self.best.items()}
+        for number, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{number}/{name}": value for name, value in values.items()}
+        tensors["random"] = torch.get_rng_state()
+        return Checkpoint(tensors, {"fingerprint": self.fingerprint, "position": self.position.as_json()})
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        if checkpoint.state["fingerprint"] != self.fingerprint:
+            raise DataError(
+                "expected a checkpoint of this very training, received one of other data, settings or model; "
+                "train without --resume, or with what it was begun with"
+            )
+        self.position = _Position.from_json(checkpoint.state["position"])
+        self.ranker.load_state_dict(checkpoint.tensors_of("model"))
+        self.best = checkpoint.tensors_of("best")
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in checkpoint.tensors_of("optimizer").items():
+            number, _, key = name.partition("/")
+            state.setdefault(int(number), {})[key] = value
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        torch.set_rng_state(checkpoint.tensors["random"])
+
+
+def evaluate(ranker: Ranker, rows: RankerRows, num_steps: int = 0, train_loss: float = float("nan")) -> Evaluation:
+    """Measure a ranker's own probabilities (before any calibration) on rows."""
+    logits_R = predict(ranker, rows).astype(np.float64)
+    probability_R = 1 / (1 + np.exp(-np.clip(logits_R, -500, 500)))
+    label_R, weight_R = rows.label_R, rows.weight_R
+    return Evaluation(
+        num_steps,
+        train_loss,
+        log_loss(probability_R, label_R, weight_R),
+        auc(logits_R, label_R, weight_R),
+        normalized_entropy(probability_R, label_R, weight_R),
+    )
+
+
+def _optimizer(ranker: Ranker, settings: LoopSettings) -> torch.optim.Optimizer:
+    """AdamW; without decay it is Adam, which the tables get."""
+    dense: list[nn.Parameter] = []
+    tables: list[nn.Parameter] = []
+    for name, parameter in ranker.named_parameters():
+        (tables if name.startswith("embeddings.") else dense).append(parameter)
+    rate = settings.learning_rate
+    table_rate = rate if settings.table_learning_rate is None else settings.table_learning_rate
+    groups = [
+        {"params": dense, "lr": rate, "weight_decay": settings.weight_decay},
+        {"params": tables, "lr": table_rate, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, fused=True)
+
+
+def _unknown_columns(ranker: Ranker, settings: LoopSettings) -> list[int]:
+    names = ranker.embeddings.feature_names
+    chosen = names if settings.unknown_features is None else list(settings.unknown_features)
+    missing = [name for name in chosen if name not in names]
+    if missing:
+        raise ValueError(f"unknown_features: expected some of {', '.join(names)}, received {', '.join(missing)}")
+    return [names.index(name) for name in chosen]
+
+
+def _check(ranker: Ranker, rows: RankerRows, settings: LoopSettings) -> None:
+    num_sparse = len(ranker.embeddings.feature_names)
+    if rows.dense_RN.shape[1] != ranker.num_dense or rows.sparse_RS.shape[1] != num_sparse:
+        raise ValueError(
+            f"expected rows with {ranker.num_dense} dense and {num_sparse} sparse features, received "
+            f"{rows.dense_RN.shape[1]} and {rows.sparse_RS.shape[1]}"
+        )
+    if settings.num_epochs < 1 or settings.patience < 1 or settings.evaluations_per_epoch < 1:
+        raise ValueError(f"expected num_epochs, patience and evaluations_per_epoch >= 1, received {settings}")
+
+
+def _fingerprint(ranker: Ranker, rows: RankerRows, later: RankerRows | None, settings: LoopSettings) -> str:
+    """What a checkpoint must agree with: data, settings, and the model's first weights."""
+    digest = hashlib.sha256(orjson.dumps(asdict(settings)))
+    for part in (rows, later):
+        digest.update(b"none" if part is None else part.fingerprint().encode())
+    for name, value in ranker.state_dict().items():
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

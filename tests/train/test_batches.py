@@ -1,0 +1,77 @@
+"""Batches: complete, shuffled by seed, and the same from any place on."""
+
+from __future__ import annotations
+
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from aisle.train.batches import Batches, RankerRows, in_order
+from tests.rankers import make_rows
+
+
+def _numbered(num_rows: int) -> RankerRows:
+    numbers = np.arange(num_rows, dtype=np.float32)
+    return RankerRows(numbers[:, None], np.full((num_rows, 2), 5), numbers % 2, np.ones(num_rows, np.float32))
+
+
+def _seen(batches: Batches, epoch: int, first: int = 0) -> list[list[float]]:
+    return [batch.dense_BN[:, 0].tolist() for batch in batches.epoch(epoch, first)]
+
+
+def test_an_epoch_holds_every_row_once_in_another_order_each_time() -> None:
+    batches = Batches(_numbered(10), batch_size=4, seed=1)
+    first, second = _seen(batches, 0), _seen(batches, 1)
+    assert [len(one) for one in first] == [4, 4, 2] and batches.num_batches == 3
+    assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(10))
+    assert first != second
+    assert first == _seen(Batches(_numbered(10), batch_size=4, seed=1), 0)
+    assert first != _seen(Batches(_numbered(10), batch_size=4, seed=2), 0)
+
+
+def test_an_epoch_goes_on_from_any_batch() -> None:
+    batches = Batches(_numbered(50), batch_size=8, seed=1, unknown_rate=0.5, unknown_columns=[1])
+    whole = list(batches.epoch(3))
+    for one, other in zip(batches.epoch(3, 4), whole[4:], strict=True):
+        assert torch.equal(one.dense_BN, other.dense_BN) and torch.equal(one.sparse_BS, other.sparse_BS)
+
+
+def test_ids_become_unknown_at_the_stated_rate_in_the_stated_columns() -> None:
+    rows = _numbered(4000)
+    batches = Batches(rows, batch_size=1000, seed=0, unknown_rate=0.1, unknown_columns=[1])
+    ids = torch.cat([batch.sparse_BS for batch in batches.epoch(0)])
+    assert (ids[:, 0] == 5).all()
+    assert 0.08 < (ids[:, 1] == 1).float().mean() < 0.12
+    assert (rows.sparse_RS == 5).all()
+
+
+def test_mapped_files_are_read_like_memory(tmp_path: Path) -> None:
+    rows = make_rows(60)
+    mapped = []
+    for name, array in (("d", rows.dense_RN), ("s", rows.sparse_RS), ("l", rows.label_R), ("w", rows.weight_R)):
+        np.save(tmp_path / f"{name}.npy", array)
+        mapped.append(np.load(tmp_path / f"{name}.npy", mmap_mode="r"))
+    from_disk = RankerRows(*mapped)
+    assert from_disk.fingerprint() == rows.fingerprint()
+    for one, other in zip(
+        Batches(from_disk, batch_size=7, seed=3).epoch(0), Batches(rows, batch_size=7, seed=3).epoch(0), strict=True
+    ):
+        assert torch.equal(one.dense_BN, other.dense_BN) and torch.equal(one.label_B, other.label_B)
+    assert torch.equal(torch.cat([one.sparse_BS for one in in_order(from_disk, 16)]), torch.from_numpy(rows.sparse_RS))
+
+
+def test_a_fingerprint_tells_data_apart() -> None:
+    rows = make_rows(60)
+    other = RankerRows(rows.dense_RN, rows.sparse_RS, 1 - rows.label_R, rows.weight_R)
+    assert rows.fingerprint() != other.fingerprint()
+
+
+def test_arrays_that_do_not_fit_are_refused() -> None:
+    rows = make_rows(4)
+    with pytest.raises(ValueError, match=r"label \[R\]"):
+        RankerRows(rows.dense_RN, rows.sparse_RS, rows.label_R[:2], rows.weight_R)
+    with pytest.raises(ValueError, match="float32, received float64"):
+        RankerRows(rows.dense_RN.astype(np.float64), rows.sparse_RS, rows.label_R, rows.weight_R)
