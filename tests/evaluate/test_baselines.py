@@ -162,15 +162,16 @@ def test_pairs_of_a_basket() -> None:
 
 
 def test_a_basket_sums_the_weights_of_its_items(window: Window) -> None:
-    # Baskets before the window (a user's day, or a session): tea, tea, cup, tea pot, pot, cup, rug.
+    # Baskets of known users before the window, each a day: tea, tea, cup, tea pot, pot, cup.
     visible = np.array([TEA, CUP], np.int32)
     every = basket_baselines(PLAIN)
     assert every["cooccurrence"](window)(visible)[[TEA, CUP, POT, RUG]].tolist() == [0, 0, 1, 0]
     assert every["cosine"](window)(visible)[POT] == pytest.approx(1 / math.sqrt(3 * 2))
     assert every["jaccard"](window)(visible).tolist() == [0] * 6, "seen together once only"
-    rows = np.array([[1, 0, 0, 0]] * 2 + [[0, 1, 0, 0]] * 2 + [[1, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    rows = np.array([[1, 0, 0]] * 2 + [[0, 1, 0]] * 2 + [[1, 0, 1], [0, 0, 1]])
     weights = ease_of_the_paper(rows, baselines.BASKET_L2)
-    assert every["ease"](window)(visible)[2:] == pytest.approx(weights[[0, 1]].sum(axis=0), abs=1e-6)
+    assert every["ease"](window)(visible)[[TEA, CUP, POT]] == pytest.approx(weights[[0, 1]].sum(axis=0), abs=1e-6)
+    assert every["ease"](window)(visible)[RUG] == 0, "only a stranger took it"
 
 
 def test_beyond_the_memory_only_the_most_taken_items_have_votes(

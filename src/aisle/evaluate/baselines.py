@@ -1,7 +1,7 @@
 """The strong simple baselines that stand beside every result.
 
 They score all items of a user densely, so that nothing is lost to candidate lists. Settings are those that were best
-on windows before the tested ones (see ``docs/baselines.md``).
+on windows before the tested ones.
 
 Legend of shapes: R questions, V item rows.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -39,7 +39,7 @@ KNN_NEIGHBOURS = 100
 KNN_HALF_LIFE_DAYS = 90.0
 BM25_NEIGHBOURS = 1000
 BM25_HALF_LIFE_DAYS = 30.0
-ALS_FACTORS, ALS_REGULARIZATION, ALS_ITERATIONS = 128, 10.0, 15
+ALS_FACTORS, ALS_REGULARIZATION, ALS_ALPHA, ALS_ITERATIONS = 256, 20.0, 2.0, 15
 BASKET_L2 = 20.0
 
 
@@ -246,7 +246,7 @@ def _als(fits: _Fits, window: Window) -> ScoreUsers:
         model = AlternatingLeastSquares(
             factors=ALS_FACTORS,
             regularization=ALS_REGULARIZATION,
-            alpha=1.0,
+            alpha=ALS_ALPHA,
             iterations=ALS_ITERATIONS,
             random_state=0,
         )
@@ -277,8 +277,9 @@ def _by_greatest(scores_RV: NDArray[np.float32]) -> NDArray[np.float32]:
 def _basket_weights(
     window: Window, signals: Signals, weigh: Callable[[sparse.csr_matrix], NDArray[np.float32]]
 ) -> ScoreBasket:
-    """Scores are summed over the visible items."""
-    taken, _ = interaction_matrix(window.snapshot, signals, over="baskets")
+    """Fitted on the baskets of known users, as those that are asked; scores are summed over the visible items."""
+    known = replace(window.snapshot, events=window.snapshot.events.filter(pl.col("user") > 0))
+    taken, _ = interaction_matrix(known, signals, over="baskets")
     weights = ItemWeights.fit(taken, weigh)
     position_V = np.full(window.snapshot.num_items, -1)
     position_V[weights.rows_A] = np.arange(len(weights.rows_A))

@@ -1,0 +1,109 @@
+"""Quality on Online Retail: the shop recipe against its promises, and the baselines against their published numbers.
+
+Trained and evaluated once, by commands, as a user would (some minutes).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from typing import Any
+
+import pytest
+
+from aisle.cli.entry import run
+from aisle.data import datasets
+
+pytestmark = [pytest.mark.quality, pytest.mark.data]
+
+#: How far a baseline may fall below what a peer measured on the last window.
+TOLERANCE = 0.005
+#: NDCG@20 and recall@20 on the last window, variants all and new, as peers measured them.
+PEERS = {
+    "popular": {"all": (0.086, 0.094), "new": (0.039, 0.048)},
+    "popular_28d": {"all": (0.139, 0.141), "new": (0.087, 0.102)},
+    "own_frequency": {"all": (0.341, 0.348)},
+    "own_recency": {"all": (0.342, 0.350)},
+    "item_knn_cosine": {"all": (0.270, 0.283), "new": (0.092, 0.112)},
+    "item_knn_tfidf": {"all": (0.274, 0.291), "new": (0.092, 0.114)},
+    "item_knn_bm25": {"all": (0.281, 0.301), "new": (0.093, 0.112)},
+    "als": {"all": (0.278, 0.293), "new": (0.101, 0.120)},
+    "ease": {"all": (0.258, 0.276), "new": (0.102, 0.124)},
+    "knn_mix": {"all": (0.357, 0.366), "new": (0.110, 0.131)},
+    "ease_mix": {"all": (0.357, 0.366), "new": (0.116, 0.141)},
+}
+
+
+def command(*arguments: str) -> dict[str, Any]:
+    """The JSON that a command prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert run([*arguments, "--json"]) == 0, arguments
+    report = json.loads(printed.getvalue())
+    assert isinstance(report, dict)
+    return report
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """``aisle evaluate --baselines`` of the shop recipe."""
+    if datasets.locate(datasets.get("online_retail")) is None:
+        pytest.skip("needs Online Retail in AISLE_DATA or the user's cache")
+    folder = tmp_path_factory.mktemp("quality")
+    shop = ["-C", str(folder / "shop")]
+    assert run(["init", str(folder / "shop")]) == 0
+    command("data", "get", "online_retail", "-o", str(folder))
+    for kind in ("items", "events"):
+        assert command(*shop, "import", kind, str(folder / f"{kind}.parquet"))["rejected"] == 0
+    command(*shop, "train", "shop")
+    found = command(*shop, "evaluate", "--baselines")
+    assert json.loads(next((folder / "shop" / "runs").glob("*/evaluate.json")).read_text()) == found
+    return found
+
+
+def metric(report: dict[str, Any], method: str, name: str) -> float:
+    return float(report["methods"][method]["metrics"][f"test/{name}"])
+
+
+def test_the_protocol(report: dict[str, Any]) -> None:
+    assert report["counts"] == {"candidates": 3625, "users/all": 1300, "users/new": 1189}
+    assert [window["counts"]["users/all"] for window in report["windows"]] == [1300, 1088, 948]
+    assert [window["counts"]["users/new"] for window in report["windows"]] == [1189, 1005, 891]
+    assert report["left_out"] == {}
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_a_baseline_is_as_strong_as_its_peer(report: dict[str, Any], name: str) -> None:
+    assert report["methods"][name]["role"] == "baseline"
+    for variant, (ndcg, recall) in PEERS[name].items():
+        assert metric(report, name, f"ndcg@20/full/{variant}") >= ndcg - TOLERANCE
+        assert metric(report, name, f"recall@20/full/{variant}") >= recall - TOLERANCE
+
+
+def test_for_you_on_the_last_window(report: dict[str, Any]) -> None:
+    assert metric(report, "for-you", "ndcg@20/full/all") >= 0.356
+    assert metric(report, "for-you", "ndcg@20/full/new") >= 0.115
+
+
+@pytest.mark.parametrize("variant", ["all", "new"])
+def test_for_you_is_at_least_the_best_mix_over_three_windows(report: dict[str, Any], variant: str) -> None:
+    paired = report["all_windows"]["paired"]
+    assert paired["reference"] == "for-you"
+    for mix in ("ease_mix", "knn_mix"):
+        assert paired["differences"][mix][f"test/ndcg@20/full/{variant}"]["difference"] >= 0
+        means = {name: one["metrics"] for name, one in report["all_windows"]["methods"].items()}
+        name = f"test/ndcg@20/full/{variant}"
+        assert means["for-you"][name] >= means[mix][name]
+
+
+def test_bought_together_completes_baskets(report: dict[str, Any]) -> None:
+    (baskets,) = report["more"]
+    assert baskets["counts"] == {"baskets": 2177, "candidates": 3625}
+    assert metric(baskets, "bought-together", "hr@10/full") >= 0.315
+    assert metric(baskets, "bought-together", "mrr@10/full") >= 0.159
+    assert metric(baskets, "ease", "hr@10/full") >= 0.315 - TOLERANCE
+    assert metric(baskets, "ease", "mrr@10/full") >= 0.159 - TOLERANCE
+    assert metric(baskets, "jaccard", "hr@10/full") >= 0.268 - TOLERANCE
+    assert metric(baskets, "cosine", "hr@10/full") >= 0.258 - TOLERANCE
+    assert metric(baskets, "cooccurrence", "hr@10/full") >= 0.181 - TOLERANCE
