@@ -28,6 +28,20 @@ def test_dot_is_the_same_with_and_without_gradients_and_these_are_right() -> Non
     assert torch.autograd.gradcheck(dot, (tracked,))
 
 
+def test_dot_takes_short_products() -> None:
+    vectors = torch.randn(3, 4, 2, generator=generator())
+    gradients = []
+    for enabled in (False, True):
+        tracked = vectors.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            products = DotInteraction(4)(tracked)
+        assert products.dtype == (torch.bfloat16 if enabled else torch.float32)
+        products.float().square().sum().backward()
+        assert tracked.grad is not None
+        gradients.append(tracked.grad)
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=0.03, atol=0.1)
+
+
 def test_concat_lays_vectors_side_by_side() -> None:
     concat = ConcatInteraction(2, 3)
     assert concat(torch.arange(6.0).view(1, 2, 3)).tolist() == [[0, 1, 2, 3, 4, 5]]

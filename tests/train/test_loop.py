@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,18 @@ def _wait_for_start(directory: Path, process: multiprocessing.process.BaseProces
     while not (directory / "started").exists() and process.is_alive():
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+def test_bfloat16_costs_little_quality_and_no_determinism() -> None:
+    rows, later = make_rows(4000), make_rows(2000, seed=1)
+    settings = LoopSettings(batch_size=100, num_epochs=2, learning_rate=0.01)
+    fits = [
+        train_ranker(make_dlrm(), rows, later, replace(settings, precision=precision))
+        for precision in ("float32", "bfloat16", "bfloat16")
+    ]
+    assert fits[1] == fits[2] != fits[0]
+    assert fits[0].best is not None and fits[1].best is not None
+    assert abs(fits[0].best.log_loss - fits[1].best.log_loss) < 0.005
 
 
 def test_training_stops_when_later_rows_no_longer_improve_and_keeps_the_best() -> None:

@@ -77,4 +77,5 @@ class _LowerTriangle(torch.autograd.Function):
         padded = torch.cat([gradient_BP, gradient_BP.new_zeros(batch, 1)], dim=1)
         # A pair's product moves both of its vectors, so the gradient is symmetric, with a zero diagonal.
         gradient_BFF = padded.index_select(1, pair_of).view(batch, num_vectors, num_vectors)
-        return torch.bmm(gradient_BFF, vectors_BFD), None
+        # Under autocast the products, and so their gradient, are of a shorter type than the vectors.
+        return torch.bmm(gradient_BFF, vectors_BFD.to(gradient_BFF.dtype)).to(vectors_BFD.dtype), None

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 class MLP(nn.Module):
     """Linear layers with ReLU between them.
 
-    First weights are normal with variance 2 / (inputs + outputs), first biases normal with variance 1 / outputs, as in
-    the reference implementation of DLRM.
+    First weights are normal with variance 2 / (inputs + outputs), as in the reference implementation of DLRM; first
+    biases are 0 (there they are random, so that the first logits of every example are off by the same draw).
 
     Args:
         in_size: I.
@@ -57,5 +57,5 @@ def linear(in_size: int, out_size: int, *, generator: torch.Generator) -> nn.Lin
     layer = nn.Linear(in_size, out_size, device="meta").to_empty(device="cpu")
     with torch.no_grad():
         layer.weight.normal_(0.0, (2 / (in_size + out_size)) ** 0.5, generator=generator)
-        layer.bias.normal_(0.0, out_size**-0.5, generator=generator)
+        layer.bias.zero_()
     return layer

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import orjson
@@ -49,6 +49,8 @@ class LoopSettings:
         patience: Training stops after so many evaluations in a row without a new best log loss.
         unknown_rate: The share of ids that training replaces by the unknown one.
         unknown_features: In which features; all that the model looks up if missing.
+        precision: Of the products in training; ``bfloat16`` is about twice as fast where the processor knows it. The
+            weights, their updates and all evaluation are float32 in any case.
         seed: Orders the rows, and draws what is dropped.
     """
 
@@ -62,6 +64,7 @@ class LoopSettings:
     patience: int = 2
     unknown_rate: float = 0.0
     unknown_features: tuple[str, ...] | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
 
 
@@ -205,8 +208,9 @@ class _Training:
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         self.ranker.train(True)
-        logits_B = self.ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS))
-        loss = weighted_bce(logits_B, batch.label_B, batch.weight_B)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
+            logits_B = self.ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS))
+        loss = weighted_bce(logits_B.float(), batch.label_B, batch.weight_B)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
         self.optimizer.step()
