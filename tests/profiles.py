@@ -95,7 +95,11 @@ def log_of_canonical(items: pl.DataFrame, events: pl.DataFrame) -> ShopLog:
     )
     versions = items.join(row_of["item"], on="item_id").with_columns(
         pl.col("updated_at").dt.epoch("ms").alias("valid_from_ms"),
-        *(pl.lit(None).alias(name) for name in CATALOGUE_FRAME if name not in (*items.columns, "item_row")),
+        *(
+            pl.lit(None).alias(name)
+            for name in CATALOGUE_FRAME
+            if name not in (*items.columns, "item_row", "valid_from_ms")
+        ),
     )
 
     def as_of(time_ms: int | None) -> pl.DataFrame:
