@@ -5,8 +5,9 @@ Legend of shapes: N events, V item rows, W windows of popularity.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from aisle.data.snapshots import FIRST_ROW, Snapshot
 from aisle.features.aggregates import (
     NEVER_DAYS,
+    Aggregate,
     Allowance,
     EventTable,
     Frequency,
     Interval,
+    KeyedEvents,
     LastSeason,
     LogMean,
     Recency,
@@ -102,10 +105,18 @@ class ShopEvents:
                 taken=pl.col("type") == target,
             )
         )
-        floats = [events[name].fill_null(float("nan")).to_numpy() for name in ("quantity", "price")]
-        rows = [events[name].cast(pl.Int64).to_numpy() for name in ("item", "user", "visitor", "time_ms")]
-        baskets = events["basket"].cast(pl.Int64).to_numpy()
-        return cls(*rows, events["strength"].to_numpy(), events["taken"].to_numpy(), *floats, baskets)
+        columns = {name: events[name].cast(pl.Float64).fill_null(float("nan")) for name in ("quantity", "price")}
+        return cls(
+            items_N=events["item"].cast(pl.Int64).to_numpy(),
+            users_N=events["user"].cast(pl.Int64).to_numpy(),
+            visitors_N=events["visitor"].cast(pl.Int64).to_numpy(),
+            times_ms_N=events["time_ms"].to_numpy(),
+            strengths_N=events["strength"].to_numpy(),
+            taken_N=events["taken"].to_numpy(),
+            quantities_N=columns["quantity"].to_numpy(),
+            prices_N=columns["price"].to_numpy(),
+            baskets_N=events["basket"].cast(pl.Int64).to_numpy(),
+        )
 
     def taken(self) -> ShopEvents:
         """Only the events the shop wants."""
@@ -199,30 +210,33 @@ def fit_item_tables(
         settings: Windows and decays.
     """
     taken = events.taken()
-    rows_V = np.arange(len(prices_V))
-    times_V = np.full(len(rows_V), until_ms)
     by_item = taken.table(taken.items_N)
-    visited = by_item.with_weights(_capped(taken, settings))
-    everything = events.table(events.items_N).with_weights(_capped(events, settings))
-    price_VF = LogMean("price", settings.price_half_life_days).as_of(by_item, rows_V, times_V)
-    paid_V = np.where(price_VF[:, 1] > 0, price_VF[:, 0], np.nan)
+    sold = _reader(by_item, len(prices_V), until_ms)
+    visited = _reader(by_item.with_weights(_capped(taken, settings)), len(prices_V), until_ms)
+    touched = _reader(events.table(events.items_N).with_weights(_capped(events, settings)), len(prices_V), until_ms)
+    paid_VF, recency_VF = sold(LogMean("price", settings.price_half_life_days)), sold(Recency())
     listed_V = log_or_nan(prices_V)
-    recency_VF = Recency().as_of(by_item, rows_V, times_V)
-    interest = WindowedCounts(settings.popularity_days[1])
-    buyers_V, repeat_rate_V, interval_V = _repeats(taken, len(rows_V), until_ms, settings)
+    buyers_V, repeat_rate_V, interval_V = _repeats(taken, len(prices_V), until_ms, settings)
     return ItemTables(
-        visitors_VW=WindowedCounts(*settings.popularity_days).as_of(visited, rows_V, times_V),
-        interest_V=interest.as_of(everything, rows_V, times_V)[:, 0],
-        season_V=LastSeason(settings.season_days).as_of(visited, rows_V, times_V)[:, 0],
-        baskets_V=Frequency().as_of(by_item, rows_V, times_V)[:, 1],
+        visitors_VW=visited(WindowedCounts(*settings.popularity_days)),
+        interest_V=touched(WindowedCounts(settings.popularity_days[1]))[:, 0],
+        season_V=visited(LastSeason(settings.season_days))[:, 0],
+        baskets_V=sold(Frequency())[:, 1],
         buyers_V=buyers_V,
         repeat_rate_V=repeat_rate_V,
         interval_days_V=interval_V,
-        log_price_V=np.where(np.isnan(listed_V), paid_V, listed_V),
-        log_quantity_V=LogMean("quantity", settings.price_half_life_days).as_of(by_item, rows_V, times_V)[:, 0],
+        log_price_V=np.where(np.isnan(listed_V) & (paid_VF[:, 1] > 0), paid_VF[:, 0], listed_V),
+        log_quantity_V=sold(LogMean("quantity", settings.price_half_life_days))[:, 0],
         first_age_days_V=recency_VF[:, 1],
         last_age_days_V=recency_VF[:, 0],
     )
+
+
+def _reader(table: EventTable, num_items: int, until_ms: int) -> Callable[[Aggregate[Any]], NDArray[np.float64]]:
+    """Reads aggregates of all items as of a time; the events are sorted once for all of them."""
+    history = KeyedEvents(table)
+    spans = history.spans(np.arange(num_items), np.full(num_items, until_ms))
+    return lambda aggregate: aggregate.gather(history, spans)
 
 
 def _capped(events: ShopEvents, settings: CandidateSettings) -> NDArray[np.float64]:
@@ -241,9 +255,10 @@ def _repeats(
     table = EventTable.of(keys_N, taken.times_ms_N[known_N])
     pairs = np.unique(keys_N)
     items = pairs & (2**31 - 1)
-    at_until = np.full(len(pairs), until_ms)
-    days = Frequency().as_of(table, pairs, at_until)[:, 0]
-    gap_days, num_gaps, _ = Interval().as_of(table, pairs, at_until).T
+    history = KeyedEvents(table)
+    spans = history.spans(pairs, np.full(len(pairs), until_ms))
+    days = Frequency().gather(history, spans)[:, 0]
+    gap_days, num_gaps, _ = Interval().gather(history, spans).T
     buyers_V, repeaters_V, gaps_V, stretch_V = (
         np.bincount(items, values, minlength=num_items).astype(np.float64)
         for values in (days > 0, days > 1, num_gaps, gap_days * num_gaps)
