@@ -57,6 +57,7 @@ class Parity:
         for user, profile in self.offline.items():
             question = some_candidates(profile, self.snapshot.num_items, random)
             ours = offline.features(profile, *question)
+            assert np.isfinite(ours).all()
             np.testing.assert_allclose(online.features(self.online[user], *question), ours, rtol=0, atol=1e-6)
 
 
