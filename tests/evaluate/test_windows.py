@@ -85,7 +85,7 @@ def test_profiles_hold_what_signals_say() -> None:
 
 
 def test_the_history_limit_counts_events_of_every_type() -> None:
-    lines = [Line(1, "u", "tea"), Line(2, "u", "cup"), Line(3, "u", "pot", "impression"), Line(10, "u", "tea")]
+    lines = [Line(1, "u", "tea"), Line(2, "u", "cup"), Line(3, "u", "pot", "rating"), Line(10, "u", "tea")]
     log = log_of(lines)
     window = build_window(log, log.before(at(10)), horizon_days=5, signals=SIGNALS, history_limit=2)
     assert named(window, window.questions[0].query.rows_n.tolist()) == ["cup"]

@@ -56,7 +56,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     command("data", "get", "online_retail", "-o", str(folder))
     for kind in ("items", "events"):
         assert command(*shop, "import", kind, str(folder / f"{kind}.parquet"))["rejected"] == 0
-    command(*shop, "train", "shop")
+    command(*shop, "train", "shop", "--set", "windows.test=3")
     found = command(*shop, "evaluate", "--baselines")
     assert json.loads(next((folder / "shop" / "runs").glob("*/evaluate.json")).read_text()) == found
     return found
