@@ -16,7 +16,8 @@ from aisle.models import Ranker
 from aisle.pipeline.calibration import PlattCalibrator
 from aisle.pipeline.onnx_ranker import OnnxRanker
 from aisle.train.export import OPSET, export_ranker
-from aisle.train.loop import LoopSettings, predict, train_ranker
+from aisle.train.loop import LoopSettings, train_ranker
+from aisle.train.prediction import predict
 from tests.rankers import make_dlrm, make_logistic_regression, make_rows
 
 NAMES = ["recency", "price", "score"]

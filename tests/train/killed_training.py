@@ -18,7 +18,7 @@ def train_to_the_end(directory: Path) -> None:
     """Train on from the last checkpoint; write the final metrics and weights."""
     directory.mkdir(exist_ok=True)
     model = make_dlrm(dropout=0.1)
-    rows, later = make_rows(4000), make_rows(300, seed=1)
+    rows, later = make_rows(2000), make_rows(300, seed=1)
     (directory / "started").touch()
     checkpoints = Checkpoints(directory, every_steps=4)
     fit = train_ranker(model, rows, later, SETTINGS, checkpoints=checkpoints, resume=True)

@@ -22,7 +22,8 @@ from aisle.metrics import auc
 from aisle.models.ranking import DLRM
 from aisle.train.batches import RankerRows
 from aisle.train.checkpoints import CHECKPOINT_NAME, Checkpoint, Checkpoints
-from aisle.train.loop import Fit, LoopSettings, evaluate, train_ranker
+from aisle.train.loop import Fit, LoopSettings, train_ranker
+from aisle.train.prediction import evaluate
 from aisle.train.schedules import linear_decay
 from tests.rankers import make_dlrm, make_logistic_regression, make_rows
 from tests.train.killed_training import train_to_the_end

@@ -2,7 +2,7 @@
 
 On a CPU and with the same number of threads, the same seed gives the same weights, however often training was killed.
 
-Legend of shapes: R rows.
+Legend of shapes: B rows of a batch.
 """
 
 from __future__ import annotations
@@ -15,22 +15,20 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aisle.errors import DataError
-from aisle.metrics import auc, log_loss, normalized_entropy
 from aisle.models import Ranker
 from aisle.nn.losses import weighted_bce
 from aisle.nn.sparse import SparseFeatures
 from aisle.progress import Progress, silent
-from aisle.train.batches import Batch, Batches, RankerRows, in_order
+from aisle.train.batches import Batch, Batches, RankerRows
 from aisle.train.checkpoints import Checkpoint, Checkpoints
+from aisle.train.prediction import Evaluation, evaluate
 from aisle.train.schedules import linear_decay
 
 logger = logging.getLogger(__name__)
 
-_EVALUATION_BATCH = 8192
 _REPORT_EVERY = 10
 
 
@@ -66,17 +64,6 @@ class LoopSettings:
     unknown_features: tuple[str, ...] | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How the ranker does on the later slice after so many steps."""
-
-    num_steps: int
-    train_loss: float
-    log_loss: float
-    auc: float
-    normalized_entropy: float
 
 
 @dataclass(frozen=True)
@@ -145,17 +132,6 @@ def train_ranker(
         elif checkpoints is not None:
             checkpoints.remove()
         return training.run(checkpoints, progress)
-
-
-def predict(ranker: Ranker, rows: RankerRows) -> NDArray[np.float32]:
-    """The logits [R] of rows."""
-    ranker.train(False)
-    with torch.inference_mode():
-        logits = [
-            ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS)).numpy()
-            for batch in in_order(rows, _EVALUATION_BATCH)
-        ]
-    return np.concatenate(logits)
 
 
 class _Training:
@@ -267,20 +243,6 @@ class _Training:
             state.setdefault(int(number), {})[key] = value
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
         torch.set_rng_state(checkpoint.tensors["random"])
-
-
-def evaluate(ranker: Ranker, rows: RankerRows, num_steps: int = 0, train_loss: float = float("nan")) -> Evaluation:
-    """Measure a ranker's own probabilities (before any calibration) on rows."""
-    logits_R = predict(ranker, rows).astype(np.float64)
-    probability_R = 1 / (1 + np.exp(-np.clip(logits_R, -500, 500)))
-    label_R, weight_R = rows.label_R, rows.weight_R
-    return Evaluation(
-        num_steps,
-        train_loss,
-        log_loss(probability_R, label_R, weight_R),
-        auc(logits_R, label_R, weight_R),
-        normalized_entropy(probability_R, label_R, weight_R),
-    )
 
 
 def _optimizer(ranker: Ranker, settings: LoopSettings) -> torch.optim.Optimizer:
