@@ -187,10 +187,11 @@ def test_a_row_without_weight_teaches_nothing() -> None:
     assert model.weight_N[0].item() > 1
 
 
-def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [make_dlrm(seed=9), make_dlrm(dropout=0.5)], ids=["weights", "parts"])
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path, other: DLRM) -> None:
     _train(make_dlrm(), Checkpoints(tmp_path, every_steps=5))
     with pytest.raises(DataError, match="this very training"):
-        _train(make_dlrm(seed=9), Checkpoints(tmp_path))
+        _train(other, Checkpoints(tmp_path))
 
 
 def test_a_training_from_the_start_forgets_the_checkpoint(tmp_path: Path) -> None:
@@ -246,6 +247,8 @@ def _no_write(directory: Path) -> Iterator[None]:
 
 
 def test_a_checkpoint_is_due_by_time(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="every_steps >= 1"):
+        Checkpoints(tmp_path, every_steps=0)
     assert Checkpoints(tmp_path, every_seconds=0.0).is_due(1)
     assert not Checkpoints(tmp_path, every_seconds=1000).is_due(1)
 

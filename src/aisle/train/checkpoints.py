@@ -46,6 +46,10 @@ class Checkpoints:
     """
 
     def __init__(self, directory: Path, *, every_steps: int | None = None, every_seconds: float | None = 60.0) -> None:
+        if (every_steps is not None and every_steps < 1) or (every_seconds is not None and every_seconds < 0):
+            raise ValueError(
+                f"expected every_steps >= 1 and every_seconds >= 0, received {every_steps}, {every_seconds}"
+            )
         self.path = directory / CHECKPOINT_NAME
         self._every_steps = every_steps
         self._every_seconds = every_seconds

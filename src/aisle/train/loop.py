@@ -281,8 +281,8 @@ def _check(ranker: Ranker, rows: RankerRows, settings: LoopSettings) -> None:
 
 
 def _fingerprint(ranker: Ranker, rows: RankerRows, later: RankerRows | None, settings: LoopSettings) -> str:
-    """What a checkpoint must agree with: data, settings, and the model's first weights."""
-    digest = hashlib.sha256(orjson.dumps(asdict(settings)))
+    """What a checkpoint must agree with: data, settings, the model's parts and their first weights."""
+    digest = hashlib.sha256(orjson.dumps(asdict(settings)) + str(ranker).encode())
     for part in (rows, later):
         digest.update(b"none" if part is None else part.fingerprint().encode())
     for name, value in ranker.state_dict().items():
