@@ -34,7 +34,7 @@ RESULTS = Path(__file__).parent / "results"
 def measure(directory: Path, overrides: list[str]) -> dict[str, Any]:
     """Train and evaluate in a new workspace; the report with what it took."""
     workspace = Workspace.create(directory)
-    recipe = recipes.load("shop", overrides)
+    recipe = recipes.load("shop", ["windows.test=3", *overrides])
     with closing(workspace.open_store()) as store, show_progress() as progress:
         paths = datasets.write_canonical(datasets.load(datasets.get("online_retail"), progress), directory / "files")
         for kind in ("items", "events"):

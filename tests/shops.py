@@ -24,7 +24,7 @@ def make_trained_shop(directory: Path) -> Path:
         ["data", "simulate", *sizes, "-o", str(data)],
         ["-C", str(directory), "import", "items", str(data / "items.parquet")],
         ["-C", str(directory), "import", "events", str(data / "events.parquet")],
-        ["-C", str(directory), "train", "shop-quick"],
+        ["-C", str(directory), "train", "shop"],
     ]
     for command in commands:
         assert run(command) == 0, command

@@ -166,6 +166,14 @@ class StoreContract:
         assert history.order_ids == ["o3", "o4", "o5"]
         assert history.types == ["purchase"] * 3
 
+    def test_history_is_of_what_was_done_not_of_what_was_shown(self, store: Store) -> None:
+        """Lists of impressions are long, and must not push purchases out."""
+        store.add_events([event(item_id="bought", timestamp=1)], ["1"])
+        shown = event(type="impression", item_id=None, items=[f"i{n}" for n in range(50)], timestamp=2)
+        store.add_events([shown], ["2"])
+        assert store.history("u1", None, 10).item_ids == ["bought"]
+        assert len(store.user_events("u1", 10)) == 2
+
     def test_history_of_user_and_session(self, store: Store) -> None:
         events = [
             event(item_id="mine", timestamp=1),

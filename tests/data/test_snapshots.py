@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from aisle.data.snapshots import SNAPSHOT_FRAME, ShopLog
 from aisle.errors import DataError
 from aisle.schema import DAY_MS, Event, Item
+from aisle.store import EVENT_FRAME
 from aisle.workspace import Workspace
 from tests.histories import Line, at, log_of, snapshot_of
 
@@ -138,3 +140,27 @@ def test_an_item_deleted_before_the_time_keeps_its_row_without_a_record(tmp_path
         snapshot = ShopLog.read(store).before(store.now_ms() + 1)
     assert snapshot.item_ids == ["", "", "gone", "tea"]
     assert snapshot.catalogue.select("item_id", "title").rows() == [("gone", None), ("tea", "tea")]
+
+
+def test_an_item_that_comes_while_the_log_is_read_is_not_in_it(tmp_path: Path) -> None:
+    with closing(Workspace.create(tmp_path).open_store()) as store:
+        store.add_events([Event(type="purchase", user_id="u", item_id="a")], ["1"])
+        log = ShopLog.read(store)
+        store.put_items([Item(item_id="came since")])
+        assert log.before(log.end_ms).item_ids == ["", "", "a"]
+
+
+def test_events_of_the_future_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with closing(Workspace.create(tmp_path).open_store()) as store:
+        now = store.now_ms()
+        rows = [{"event_id": str(n), "item_id": "a", "timestamp_ms": now - n * DAY_MS} for n in (3, 2, -2000)]
+        frame = pl.DataFrame(
+            [{"item_index": 0, "type": "purchase", "user_id": "u", **row} for row in rows],
+            schema_overrides=dict(EVENT_FRAME),
+        )
+        missing = [pl.lit(None, dtype).alias(name) for name, dtype in EVENT_FRAME.items() if name not in frame.columns]
+        store.write_events(frame.with_columns(missing).select(EVENT_FRAME.names()))
+        log = ShopLog.read(store)
+        assert log.events.height == 2
+        assert log.end_ms <= now
+    assert "1 events lie in the shop's future" in caplog.text

@@ -326,7 +326,7 @@ def test_items_and_users(tmp_path: Path, store: SqlStore, run: Callable[..., Fil
 def test_list_events(tmp_path: Path, store: SqlStore, run: Callable[..., FileReport]) -> None:
     frame = pl.DataFrame(
         {
-            "type": ["impression"] * 3,
+            "type": ["view"] * 3,
             "session_id": ["s"] * 3,
             "items": [["a", "b"], ["c"], ["a", "b"]],
             "timestamp": [5, 5, 5],
@@ -494,3 +494,15 @@ def test_progress_reaches_the_end(tmp_path: Path, run: Callable[..., FileReport]
         assert seen[-1][0] == name
         assert seen[-1][1] == seen[-1][2]
         assert [step[1] for step in seen] == sorted(step[1] for step in seen)
+
+
+def test_a_catalogue_file_brings_an_earlier_state_back(
+    tmp_path: Path, store: SqlStore, run: Callable[..., FileReport]
+) -> None:
+    regular = write(pl.DataFrame({"item_id": ["i"], "price": [5.0]}), tmp_path / "regular.csv")
+    sale = write(pl.DataFrame({"item_id": ["i"], "price": [3.0]}), tmp_path / "sale.csv")
+    for path, price in ((regular, 5.0), (sale, 3.0), (regular, 5.0)):
+        assert run(path, "items").accepted == 1
+        item = store.get_item("i")
+        assert item is not None and item.price == price
+    assert run(regular, "items").accepted == 0, "nothing new"

@@ -203,6 +203,7 @@ def test_filters_and_families(shop: Shop) -> None:
     assert shop.ids("popular", filter=ItemFilter(attributes={"colour": ("red", "blue")})) == ["cup"]
     assert shop.ids("popular", filter=ItemFilter(brand=("nobody",))) == []
     assert shop.ids("popular") == ["lamp", "rug", "mug", "pot", "tea"]
+    assert shop.ids("popular", exclude=("cup",)) == ["lamp", "rug", "pot", "tea"], "nor another of its variants"
 
 
 def test_explanations(shop: Shop) -> None:

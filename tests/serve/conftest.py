@@ -35,7 +35,7 @@ def start(workspace: Workspace) -> Iterator[Callable[..., TestClient]]:
 
     def start(configuration: str = "") -> TestClient:
         (workspace.directory / "aisle.yaml").write_text(configuration)
-        client = TestClient(create_app(workspace.directory), raise_server_exceptions=False)
+        client = TestClient(create_app(workspace.directory), base_url="http://127.0.0.1", raise_server_exceptions=False)
         client.__enter__()
         clients.append(client)
         return client

@@ -136,5 +136,16 @@ def test_a_page_of_another_site_changes_nothing(client: TestClient) -> None:
         response = client.post("/v1/models/x:activate", headers=headers)
         assert response.status_code == 403
         assert "allowed_origins" in response.json()["detail"]
-    assert client.post("/v1/models/x:activate", headers={"origin": "http://testserver"}).status_code == 404
+    assert client.post("/v1/models/x:activate", headers={"origin": "http://127.0.0.1"}).status_code == 404
     assert client.get("/v1/models", headers={"origin": "https://evil.example"}).status_code == 200
+
+
+def test_without_keys_a_foreign_name_for_this_machine_is_refused(start: Callable[..., TestClient]) -> None:
+    client = start()
+    foreign = {"host": "evil.example:8000", "origin": "http://evil.example:8000"}
+    for method, path in (("GET", "/v1/users"), ("POST", "/v1/events"), ("GET", "/"), ("DELETE", "/v1/users/u")):
+        assert client.request(method, path, headers=foreign).status_code == 403
+    for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
+        assert client.get("/v1/users", headers={"host": host}).status_code == 200
+    with_keys = start(f"server: {{admin_key: {ADMIN}}}")
+    assert with_keys.get("/v1/users", headers={"host": "shop.example", **bearer(ADMIN)}).status_code == 200

@@ -26,7 +26,7 @@ def trained(trained_shop: Path, tmp_path: Path) -> Iterator[TestClient]:
     directory = shutil.copytree(trained_shop, tmp_path / "shop")
     # Time enough on any machine: what is tested here is switching, not falling back.
     (directory / "aisle.yaml").write_text("budgets: {retrieve_ms: 60000}")
-    with TestClient(create_app(directory)) as client:
+    with TestClient(create_app(directory), base_url="http://127.0.0.1") as client:
         (record,) = service_of(client).store.bundles()
         shutil.copytree(directory / record.path, directory / "bundles" / "copy")
         copy = replace(record, version="copy", path="bundles/copy", created_ms=record.created_ms + 1)

@@ -92,9 +92,14 @@ def test_the_document_lists_every_call(app: FastAPI) -> None:
     }
 
 
+#: Without keys the server answers to this machine's own names only.
+HERE = {"host": "127.0.0.1"}
+
+
 def _statuses(app: FastAPI, mode: GenerationMode) -> dict[str, Counter[int]]:
     """Make many calls of each kind from the document, check each answer, and count the statuses."""
-    operations = [found.ok() for found in schemathesis.openapi.from_asgi("/openapi.json", app).get_all_operations()]
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers=HERE)
+    operations = [found.ok() for found in schema.get_all_operations()]
     return {operation.label: _call(operation, mode) for operation in operations}
 
 
@@ -111,7 +116,7 @@ def _call(operation: Any, mode: GenerationMode) -> Counter[int]:
     )
     @given(operation.as_strategy(generation_mode=mode))
     def call(case: Case) -> None:
-        response = case.call()
+        response = case.call(headers=HERE)
         counted[response.status_code] += 1
         case.validate_response(response, checks=CHECKS)
 

@@ -24,7 +24,7 @@ from aisle.train.shop import train_shop
 from aisle.workspace import Workspace
 
 HORIZON_DAYS = 20
-RECIPE = recipes.load("shop-quick", [f"windows.horizon_days={HORIZON_DAYS}", "generators.content.dimension=16"])
+RECIPE = recipes.load("shop", [f"windows.horizon_days={HORIZON_DAYS}", "generators.content.dimension=16"])
 _TIME = pl.Datetime("ms", "UTC")
 
 

@@ -37,8 +37,14 @@ def test_a_run_and_its_bundle(shop: TrainingShop, small_recipe: ShopRecipe) -> N
     assert (metrics["model"], metrics["seed"], metrics["version"]) == ("small", 0, result.version)
     end_ms = (max(round(line.day * 1000) for line in REGULARS) // 1000 + 1) * DAY_MS + at(0)
     assert (metrics["fitted_until_ms"], metrics["split_ms"]) == (end_ms, end_ms - 10 * DAY_MS)
-    rows = {"train_rows": sum(at(line.day) < metrics["split_ms"] for line in REGULARS), "valid_rows": 0}
-    assert metrics["data"] == {**rows, "test_rows": len(REGULARS) - rows["train_rows"]}
+    split_ms = metrics["split_ms"]
+    num_train = sum(at(line.day) < split_ms for line in REGULARS)
+    num_valid = sum(split_ms - 10 * DAY_MS <= at(line.day) < split_ms for line in REGULARS)
+    assert metrics["data"] == {
+        "train_rows": num_train,
+        "valid_rows": num_valid,
+        "test_rows": len(REGULARS) - num_train,
+    }
     assert metrics["counts"]["users/all"] == 8
     assert 0 < metrics["metrics"]["test/ndcg@20/full/all"] <= 1
     assert metrics["timing"]["train_seconds"] > 0
@@ -49,7 +55,7 @@ def test_a_run_and_its_bundle(shop: TrainingShop, small_recipe: ShopRecipe) -> N
     assert "fitted in" in (run / "train.log").read_text()
     active = shop.store.active_bundle()
     assert active is not None
-    assert (active.version, active.metrics) == (result.version, metrics["metrics"])
+    assert (active.version, active.metrics) == (result.version, {**metrics["metrics"], "split_ms": split_ms})
     assert active.path == f"runs/{result.version}/bundle"
     assert active.manifest_sha256 == bundle.manifest_sha256
 
@@ -116,6 +122,8 @@ def test_worse_is_lower_by_more_than_the_tolerance() -> None:
     assert not is_worse({GUARDED_METRIC: 0.4}, {GUARDED_METRIC: 0.32})
     assert not is_worse({}, {GUARDED_METRIC: 0.32}), "nothing was tested, so nothing is known to be worse"
     assert not is_worse({GUARDED_METRIC: 0.1}, {})
+    busy, quiet = {GUARDED_METRIC: 0.36, "split_ms": 1}, {GUARDED_METRIC: 0.32, "split_ms": 2}
+    assert not is_worse(quiet, busy), "two months, not two models"
 
 
 def test_too_little_data_says_how_to_go_on_and_following_it_works(
@@ -148,14 +156,22 @@ def test_a_shop_of_strangers_trains(empty_shop: TrainingShop, small_recipe: Shop
     result = empty_shop.train(small_recipe)
     assert result.activated
     assert result.metrics["metrics"] == {}, "nobody is known, so nobody can be asked"
+    assert "nobody who is known" in result.run.log.read_text()
     served = Pipeline.load(Bundle.open(result.run.bundle))
     assert served.placements["bought-together"].sources == ("together_cosine", "popular_10d")
+
+
+def test_a_window_in_which_nobody_took_anything_is_an_error(empty_shop: TrainingShop, small_recipe: ShopRecipe) -> None:
+    empty_shop.happens([Line(day, f"u{day % 5}", "ab", "view") for day in range(45)])
+    with pytest.raises(DataError, match=r"expected a 'purchase' .*--set target=view"):
+        empty_shop.train(small_recipe)
+    assert empty_shop.train(small_recipe.model_copy(update={"target": "view"})).metrics["metrics"]
 
 
 def test_what_the_data_gives_nothing_for_is_left_out_and_logged(
     shop: TrainingShop, small_recipe: ShopRecipe, tmp_path: Path
 ) -> None:
-    texts = load("shop-quick").generators["content"]
+    texts = load("shop").generators["content"]
     generators = {**small_recipe.generators, "content": texts}
     sources = ["content", "together_cosine"]
     similar = small_recipe.placements["bought-together"].model_copy(update={"sources": sources, "fit": "same-category"})

@@ -113,6 +113,6 @@ def _train(workspace: Workspace, progress: Progress) -> RunDirectory:
     from aisle.assemble import generator_fitter
     from aisle.train.session import train_in_workspace
 
-    recipe = recipes.load("shop-quick")
+    recipe = recipes.load("shop")
     with closing(workspace.open_store()) as store:
         return train_in_workspace(workspace, store, recipe, generator_fitter(recipe), progress=progress).run

@@ -22,7 +22,7 @@ def command(context: CliContext, recipe: str, overrides: tuple[str, ...], output
     """Train the workspace's pipeline by RECIPE (a name or a YAML file; default: shop).
 
     Generators and blends are fitted twice: before each test window, for honest metrics, and on all data, to serve. The
-    new bundle is activated unless its NDCG@20 lies more than .01 below the active one's.
+    new bundle is activated unless its NDCG@20 lies more than .01 below the active one's on the same test window.
 
     \b
     Example:
@@ -41,6 +41,8 @@ def command(context: CliContext, recipe: str, overrides: tuple[str, ...], output
     if as_json:
         write_json({**result.metrics, "run": str(result.run.path), "activated": result.activated})
         return
+    if not result.metrics["metrics"]:
+        click.echo("No metrics: nobody who is known took anything in the test window (see train.log).", err=True)
     write_table(("metric", "value"), list(result.metrics["metrics"].items()))
     state = "active" if result.activated else "not activated: worse than the active one (aisle models activate VERSION)"
     click.echo(f"\nRun: {result.run.path}\nBundle: {result.version} ({state})")

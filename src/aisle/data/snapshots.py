@@ -7,6 +7,7 @@ existence of an item, reaches a model.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from aisle.errors import DataError
 from aisle.schema import DAY_MS
 from aisle.store.contract import CATALOGUE_FRAME, TRAINING_FRAME, Store
+
+logger = logging.getLogger(__name__)
 
 FIRST_ROW = 2  # row 0 is padding, row 1 unknown
 
@@ -104,6 +107,10 @@ class ShopLog:
         """Read everything from a store (about 50 bytes of memory an event)."""
         batches = list(store.scan_events())
         events = pl.concat(batches) if batches else pl.DataFrame(schema=TRAINING_FRAME)
+        is_past = pl.col("time_ms") <= store.now_ms()
+        if future := events.filter(~is_past).height:
+            logger.warning("%d events lie in the shop's future and are left out; aisle validate tells more", future)
+            events = events.filter(is_past)
         return cls(events, store.ids("item"), store.ids("user"), store.catalogue_as_of)
 
     @property
@@ -119,7 +126,8 @@ class ShopLog:
     def before(self, until_ms: int) -> Snapshot:
         """What was known just before ``until_ms``."""
         events = self.events.filter(pl.col("time_ms") < until_ms)
-        catalogue = self._catalogue_as_of(until_ms - 1)
+        # The catalogue is read later than the events: an item that came in between has no row here.
+        catalogue = self._catalogue_as_of(until_ms - 1).filter(pl.col("item_row") < len(self._item_ids))
         seen = pl.concat([events["item_row"], catalogue["item_row"].cast(pl.Int32)]).unique().sort()
         item_rows = seen.filter(seen >= FIRST_ROW).to_numpy()
         users = events["user_row"].unique().sort()

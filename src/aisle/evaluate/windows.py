@@ -19,6 +19,7 @@ from aisle.data.snapshots import ShopLog, Snapshot
 from aisle.pipeline import Query, RepeatPolicy
 from aisle.retrieval import Signals
 from aisle.schema import DAY_MS
+from aisle.store.contract import UNTOLD_TYPE
 
 #: Names of a window's two questions, as they stand in metric names, by repeat policy.
 VARIANT_OF: dict[RepeatPolicy, str] = {"allow": "all", "exclude": "new"}
@@ -114,11 +115,11 @@ def visitor_queries(
         snapshot: What may be known.
         users: User rows.
         signals: Strengths of event types; others are left out of the profile.
-        history_limit: Only the last so many events of a user are read.
+        history_limit: Only the last so many events of a user, but impressions, are read.
     """
     strengths = {kind: strength for kind, strength in signals.strengths.items() if strength > 0}
     events = (
-        snapshot.events.filter(pl.col("user").is_in(list(users)))
+        snapshot.events.filter(pl.col("user").is_in(list(users)) & (pl.col("type") != UNTOLD_TYPE))
         .select("user", "item", "time_ms", "type")
         .with_columns(from_end=pl.int_range(pl.len(), 0, -1).over("user"))
         .filter((pl.col("from_end") <= history_limit) & pl.col("type").is_in(list(strengths)) & (pl.col("item") > 0))

@@ -17,8 +17,8 @@ Severity = Literal["error", "warning", "info"]
 
 #: Less than this is too little to learn from (an error) or to measure on (a warning).
 MIN_EVENTS, MIN_USERS, MIN_ITEMS = 1000, 50, 20
-#: Two windows of the evaluation.
-MIN_DAYS = 56
+#: What the recipe `shop` needs: a window to test on, one to fit weights on, and as much before them.
+MIN_DAYS = 84
 #: A stretch without any event that is a gap.
 GAP_DAYS = 7
 #: A visitor with more events than both is a bot, a wholesaler or a shared account.
@@ -166,10 +166,12 @@ def _amounts(facts: _Facts) -> list[Finding]:
     num_days = max(facts.days) - min(facts.days) + 1 if facts.days else 0
     if num_days < MIN_DAYS:
         message = f"the events span {num_days} days, expected at least {MIN_DAYS}"
-        advice = "import older events; an evaluation needs several weeks to learn from and several to measure on"
+        advice = "import older events, or train with shorter windows: --set windows.horizon_days=N"
         findings.append(Finding("too_short", "warning", max(num_days, 1), message, advice))
     if facts.types["purchase"] == 0:
-        advice = "map the type of sales to purchase: --map type:=purchase"
+        advice = (
+            "if the file holds sales, map their type (--map type:=purchase); else train on another: --set target=view"
+        )
         findings.append(Finding("no_purchases", "warning", 1, "there are no purchases", advice))
     return findings
 

@@ -26,18 +26,13 @@ from aisle.pipeline.request import (
     SourceShare,
 )
 from aisle.pipeline.rerank import Answered, one_of_a_family
+from aisle.pipeline.store_lists import StoreList, StoreLists
 from aisle.pipeline.text import item_tokens
-from aisle.schema import DAY_MS
 from aisle.store.contract import BundleRecord, HistoryRows, Store
 
 logger = logging.getLogger(__name__)
 
 NO_BUNDLE = "none"
-#: Without a bundle, `trending` counts this many days and everything else the longer window.
-STORE_TRENDING_DAYS = 7
-STORE_POPULAR_DAYS = 28
-#: So many of the most popular are looked through for those that a request allows.
-STORE_ITEMS = 5000
 DEFAULT_HISTORY_LIMIT = 1000
 DEFAULT_TARGET = "purchase"
 #: A bundle that could not be read is tried again after this time, not by every request.
@@ -76,6 +71,7 @@ class Recommender:
         self._catalogue = Catalogue([])
         self._version = NO_BUNDLE
         self._history_limit = DEFAULT_HISTORY_LIMIT
+        self._store_lists = StoreLists(store)
         self._refused: str | None = None
         self._retry_at = 0.0
 
@@ -107,7 +103,11 @@ class Recommender:
         changes = self._store.catalogue_changes(self._catalogue.change)
         if changes.items or changes.deleted:
             self._catalogue.apply(changes)
-            self._encode_new_items()
+            changed = [
+                self._catalogue.row_of.get(one) for one in (*(i.item_id for i in changes.items), *changes.deleted)
+            ]
+            if any(row is not None and row >= self._catalogue.num_fitted for row in changed):
+                self._encode_new_items()
         return degraded
 
     def _try_activate(self, active: BundleRecord | None, version: str) -> bool:
@@ -152,15 +152,24 @@ class Recommender:
         history = self._store.history(request.user_id, request.session_id, self._history_limit)
         now_ms = self._store.now_ms()
         read_ms = (time.perf_counter() - started) * 1000
+        counted = None
+        if self._needs_store(request):  # before the lock is taken: counting a large shop's events takes a while
+            counted = self._store_lists.list_for(request.placement, now_ms)
         with self._lock:
             degraded = self._refresh()
-            if self._pipeline is None or request.placement not in self._pipeline.placements:
-                answer = self._from_store(request, history, now_ms)
+            pipeline = self._pipeline
+            if pipeline is None or self._needs_store(request):
+                counted = counted or self._store_lists.list_for(request.placement, now_ms)
+                answer = self._from_store(request, history, counted)
             else:
-                answer = self._from_pipeline(self._pipeline, request, history, now_ms)
+                answer = self._from_pipeline(pipeline, request, history, now_ms)
         answer.degraded.extend(degraded)
         answer.stage_ms["read"] = read_ms
         return answer
+
+    def _needs_store(self, request: RecommendationRequest) -> bool:
+        """Whether no bundle answers the placement."""
+        return self._pipeline is None or request.placement not in self._pipeline.placements
 
     def _check(self, request: RecommendationRequest) -> None:
         if request.placement not in PLACEMENTS:
@@ -204,9 +213,11 @@ class Recommender:
         eligible_V = catalogue.eligible_V(request.filter)
         hidden = self._ever(request, history, "hide")
         taken = self._ever(request, history, target) if repeat == "exclude" else set()
-        for item_id in (*request.exclude, *request.items, *hidden, *taken):
-            if (row := catalogue.row_of.get(item_id)) is not None:
-                eligible_V[row] = False
+        named = (*request.exclude, *request.items, *hidden, *taken)
+        rows = [row for item_id in named if (row := catalogue.row_of.get(item_id)) is not None]
+        eligible_V[rows] = False
+        families = catalogue.family_V[rows]  # a variant of what must not be shown is no better
+        eligible_V[np.isin(catalogue.family_V, families[families >= 0])] = False
         return eligible_V
 
     def _ever(self, request: RecommendationRequest, history: HistoryRows, kind: str) -> set[str]:
@@ -244,11 +255,9 @@ class Recommender:
         item = self._catalogue.records[row]
         return (item.title if item is not None else None) or self._catalogue.item_ids[row]
 
-    def _from_store(self, request: RecommendationRequest, history: HistoryRows, now_ms: int) -> Answer:
+    def _from_store(self, request: RecommendationRequest, history: HistoryRows, counted: StoreList) -> Answer:
         """Popular items straight from the events, where no bundle answers the placement."""
-        trending = request.placement == "trending"
-        name, days = ("trending", STORE_TRENDING_DAYS) if trending else ("popular", STORE_POPULAR_DAYS)
-        popular = dict(self._store.popular_items(since_ms=now_ms - days * DAY_MS, limit=STORE_ITEMS))
+        name, popular = counted.name, counted.scores
         catalogue = self._catalogue
         catalogue.learn(list(popular))
         repeat = request.repeat or self._settings.repeat_policy(request.placement)
@@ -257,7 +266,7 @@ class Recommender:
         scores = np.array(list(popular.values()), np.float32)
         allowed = eligible_V[rows] if len(rows) else np.zeros(0, np.bool_)
         answer = one_of_a_family(Answered(rows[allowed], scores[allowed]), catalogue.family_V, request.limit)
-        reason = f"{name.capitalize()} in the last {days} days"
+        reason = f"{name.capitalize()} in the last {counted.days} days"
         items = [
             Recommended(catalogue.item_ids[row], float(score), f"store_{name}", reason)
             for row, score in zip(answer.rows_n, answer.scores_n, strict=True)

@@ -81,13 +81,22 @@ class AccessGuard:
         """Let the call through, or answer 401 or 403."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            refusal = self._refuse_origin(scope, headers) or self._refuse_key(scope, headers)
+            refusal = (
+                self._refuse_host(headers) or self._refuse_origin(scope, headers) or self._refuse_key(scope, headers)
+            )
             if refusal is not None:
                 status, detail = refusal
                 challenge = {"www-authenticate": 'Bearer realm="aisle"'} if status == 401 else None
                 await problem(status, detail, challenge)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    def _refuse_host(self, headers: Headers) -> tuple[int, str] | None:
+        """Without keys only this machine may call, and not through a foreign name that was made to point here."""
+        host = urlsplit(f"//{headers.get('host', '')}").hostname
+        if self._keys.are_set or host is None or _is_loopback(host):
+            return None
+        return 403, f"without keys the server answers to localhost only, received the host {host[:200]!r}"
 
     def _refuse_key(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         path: str = scope["path"]

@@ -61,9 +61,12 @@ def reason_of(error: ValidationError) -> str:
 
 
 class Body(BaseModel):
-    """What all bodies share: an unknown field is refused by name, so that a misspelt one is noticed."""
+    """What all bodies share: an unknown field is refused by name, so that a misspelt one is noticed.
 
-    model_config = ConfigDict(extra="forbid")
+    Blanks around texts are dropped, as in events and items: an id is the same id in every call.
+    """
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
 class EventsBody(Body):

@@ -13,6 +13,9 @@ from aisle.schema import Event, Item, User
 Entity = Literal["item", "user"]
 Undated = Literal["arrival", "always"]
 
+#: The one event type that a visitor's history leaves out.
+UNTOLD_TYPE = "impression"
+
 #: A batch of checked events, one row per item of an event (``item_index`` counts the items of a list event).
 EVENT_FRAME = pl.Schema(
     {

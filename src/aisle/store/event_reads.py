@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from aisle.schema import Event
 from aisle.store.connection import Database, driver_sql
-from aisle.store.contract import TRAINING_FRAME, HistoryRows, StoredEvent
+from aisle.store.contract import TRAINING_FRAME, UNTOLD_TYPE, HistoryRows, StoredEvent
 from aisle.store.identities import IdMaps
 from aisle.store.tables import events, user_ids
 
@@ -20,14 +20,16 @@ _USER = sa.select(user_ids.c.row).where(user_ids.c.id == sa.bindparam("user_id")
 _HISTORY = sa.select(
     events.c.time_ms, events.c.seq, events.c.type, events.c.item_row, events.c.quantity, events.c.order_id
 )
+#: Seeing a list says nothing by itself, and lists are many: they must not push what was done out of a history.
+_DONE = events.c.type != UNTOLD_TYPE
 _NEWEST_FIRST = (events.c.time_ms.desc(), events.c.seq.desc())
 _LIMIT: sa.BindParameter[int] = sa.bindparam("limit")
 _IN_SESSION = events.c.session_id == sa.bindparam("session_id")
 
-_USER_HISTORY = driver_sql(_HISTORY.where(events.c.user_row == _USER).order_by(*_NEWEST_FIRST).limit(_LIMIT))
-_SESSION_HISTORY = driver_sql(_HISTORY.where(_IN_SESSION).order_by(*_NEWEST_FIRST).limit(_LIMIT))
+_USER_HISTORY = driver_sql(_HISTORY.where(events.c.user_row == _USER, _DONE).order_by(*_NEWEST_FIRST).limit(_LIMIT))
+_SESSION_HISTORY = driver_sql(_HISTORY.where(_IN_SESSION, _DONE).order_by(*_NEWEST_FIRST).limit(_LIMIT))
 _ANONYMOUS_HISTORY = driver_sql(
-    _HISTORY.where(_IN_SESSION, events.c.user_row.is_(None)).order_by(*_NEWEST_FIRST).limit(_LIMIT)
+    _HISTORY.where(_IN_SESSION, events.c.user_row.is_(None), _DONE).order_by(*_NEWEST_FIRST).limit(_LIMIT)
 )
 _ITEMS = sa.select(events.c.item_row).distinct()
 _OF_TYPE = events.c.type == sa.bindparam("type")
@@ -74,7 +76,7 @@ class EventReads:
     id_maps: IdMaps
 
     def history(self, user_id: str | None, session_id: str | None, limit: int) -> HistoryRows:
-        """The last events of a visitor, oldest first, one row per item.
+        """The last events of a visitor but impressions, oldest first, one row per item.
 
         With a user: the user's events and those of the session that belong to nobody. With a session alone: all of
         the session's events.

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aisle.bundle import Bundle
 from aisle.data.snapshots import ShopLog
 from aisle.errors import ConfigError
 from aisle.evaluate.shop_temporal import evaluate_windows
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
+from aisle.schema import DAY_MS
 from aisle.store.contract import BundleRecord, Store
 from aisle.train.run_directory import LOG_NAME, RunDirectory
 from aisle.train.shop import FitGenerators, ShopFit, train_shop
@@ -78,11 +81,12 @@ def train_in_workspace(
 def _metrics(recipe: ShopRecipe, fit: ShopFit, bundle: Bundle, log: ShopLog, seconds: float) -> dict[str, Any]:
     report = evaluate_windows(fit.tests, {})
     window = fit.tests[0][0]
-    parameters = sum(entry.bytes for name, entry in bundle.manifest.files.items() if name.endswith(".npy")) // 4
+    split_ms = window.snapshot.until_ms
+    validation_ms = recipe.windows.validation * recipe.windows.horizon_days * DAY_MS
     return {
         "model": recipe.name,
         "seed": recipe.seed,
-        "parameters": parameters,
+        "parameters": _num_parameters(bundle),
         "model_bytes": bundle.num_bytes,
         "metrics": report["methods"]["for-you"]["metrics"],
         "protocol": report["protocol"],
@@ -94,19 +98,27 @@ def _metrics(recipe: ShopRecipe, fit: ShopFit, bundle: Bundle, log: ShopLog, sec
         },
         "data": {
             "train_rows": window.snapshot.events.height,
-            "valid_rows": 0,
+            "valid_rows": log.events["time_ms"].is_between(split_ms - validation_ms, split_ms, closed="left").sum(),
             "test_rows": log.events.height - window.snapshot.events.height,
         },
         "version": bundle.version,
         "fitted_until_ms": fit.serving.fitted_until_ms,
-        "split_ms": fit.tests[0][1].fitted_until_ms,
+        "split_ms": split_ms,
     }
+
+
+def _num_parameters(bundle: Bundle) -> int:
+    """How many real numbers were fitted (not the ids and offsets beside them)."""
+    arrays = (bundle.directory / name for name in bundle.names() if name.endswith(".npy"))
+    loaded = (np.load(path, mmap_mode="r", allow_pickle=False) for path in arrays)
+    return sum(array.size for array in loaded if array.dtype.kind == "f")
 
 
 def _register(workspace: Workspace, store: Store, run: RunDirectory, bundle: Bundle, metrics: dict[str, Any]) -> bool:
     root = workspace.directory.resolve()
     path = run.bundle.relative_to(root) if run.bundle.is_relative_to(root) else run.bundle
     active = store.active_bundle()
+    recorded = {**metrics["metrics"], "split_ms": metrics["split_ms"]}
     store.register_bundle(
         BundleRecord(
             version=bundle.version,
@@ -114,18 +126,21 @@ def _register(workspace: Workspace, store: Store, run: RunDirectory, bundle: Bun
             manifest_sha256=bundle.manifest_sha256,
             created_ms=store.now_ms(),
             is_active=False,
-            metrics=metrics["metrics"],
+            metrics=recorded,
         )
     )
-    if active is not None and is_worse(metrics["metrics"], active.metrics):
+    if active is not None and is_worse(recorded, active.metrics):
         return False
     store.activate_bundle(bundle.version)
     return True
 
 
 def is_worse(new: dict[str, float], active: dict[str, float]) -> bool:
-    """Whether a bundle's recorded metric lies below the active one's by more than the tolerance."""
-    if GUARDED_METRIC not in new or GUARDED_METRIC not in active:
+    """Whether a bundle's recorded metric lies below the active one's by more than the tolerance.
+
+    Only metrics of the same test window can be compared: a quiet month after a busy one makes no model worse.
+    """
+    if new.get("split_ms") != active.get("split_ms") or GUARDED_METRIC not in new or GUARDED_METRIC not in active:
         return False
     return new[GUARDED_METRIC] < active[GUARDED_METRIC] - TOLERANCE
 

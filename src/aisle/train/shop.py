@@ -20,7 +20,7 @@ from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.recipe.shop import PlacementSpec
 from aisle.retrieval import Signals
-from aisle.schema import DAY_MS
+from aisle.schema import DAY_MS, format_timestamp
 from aisle.train.blend import fit_blend
 from aisle.train.examples import Examples, build_examples
 
@@ -59,7 +59,7 @@ def train_shop(
         progress: Told of each step.
 
     Raises:
-        DataError: the history is too short for the recipe's windows.
+        DataError: the history is too short for the recipe's windows, or nobody took anything in one of them.
     """
     horizon, tests, validations = recipe.windows.horizon_days, recipe.windows.test, recipe.windows.validation
     cuts = cut_windows(log, horizon_days=horizon, count=tests + validations)
@@ -76,6 +76,7 @@ def train_shop(
             signals=signals_of(recipe),
             history_limit=recipe.history_limit,
         )
+        _check_questions(window, log, recipe)
         bare = _bare_pipeline(recipe, snapshot, fit_generators(snapshot))
         steps.next("collect candidates")
         fitted.append(_Fitted(window, bare, _examples(recipe, bare, window, log)))
@@ -124,6 +125,20 @@ def _check_length(log: ShopLog, first_cut: int, recipe: ShopRecipe) -> None:
         f"expected at least {parts * horizon} days of events ({tests} test and {validations} validation windows of "
         f"{horizon} days, and as much before them), received {days:.0f}; {remedy}"
     )
+
+
+def _check_questions(window: Window, log: ShopLog, recipe: ShopRecipe) -> None:
+    """Nothing can be fitted or tested where nobody took anything; where nobody is known, baskets are all there is."""
+    start = f"the {window.horizon_days} days from {format_timestamp(window.snapshot.until_ms)}"
+    until_ms = window.snapshot.until_ms + window.horizon_days * DAY_MS
+    if log.during(window.snapshot, until_ms, recipe.target).is_empty():
+        raise DataError(
+            f"expected a {recipe.target!r} of a known item in {start}, received none, so there is nothing to fit "
+            "weights on or to test; name the event that the shop wants (--set target=view), import what is missing, or "
+            "--set windows.horizon_days=N"
+        )
+    if not window.questions:
+        logger.warning("nobody who is known took anything in %s: sources of visitors weigh the same, untested", start)
 
 
 def _bare_pipeline(recipe: ShopRecipe, snapshot: Snapshot, generators: Mapping[str, Generator]) -> Pipeline:

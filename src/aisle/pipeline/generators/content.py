@@ -83,11 +83,15 @@ class ContentGenerator:
         self._index_kind = index_kind
         self._index: Index = open_index(index_kind, dimension=vectors_VD.shape[1])
         self._index.add(vectors_VD)
+        self._new_tokens: list[tuple[str, ...]] = []
         self._new_vectors_VD = np.zeros((0, vectors_VD.shape[1]), np.float32)
 
     def set_new_items(self, tokens_of_items: Sequence[Sequence[str]]) -> None:
         """Say which items stand behind the bundle's rows: the tokens of each (see ``item_tokens``), in their order."""
-        vectors = [self._encoder.encode(tokens) for tokens in tokens_of_items]
+        known = dict(zip(self._new_tokens, self._new_vectors_VD, strict=True))
+        keys = [tuple(tokens) for tokens in tokens_of_items]
+        vectors = [known[key] if key in known else self._encoder.encode(key) for key in keys]
+        self._new_tokens = keys
         self._new_vectors_VD = np.stack(vectors) if vectors else np.zeros((0, self._vectors_VD.shape[1]), np.float32)
 
     def candidates(self, query: Query, k: int, eligible_V: NDArray[np.bool_]) -> Candidates:

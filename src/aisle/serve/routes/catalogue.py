@@ -60,12 +60,16 @@ def post_items(body: ItemsBody, service: ServiceOfApp) -> Response:
 
 @router.put("/v1/items/{item_id:path}", response_model=Item, responses=refusals())
 def put_item(item_id: PathId, body: ItemFields, service: ServiceOfApp) -> Response:
-    """Write one item; what was there before is replaced, and every worker answers by it at once."""
+    """Write one item; what was there before is replaced, and every worker answers by it at once.
+
+    The answer is the record that holds now: one with an `updated_at` before that of the current record changes the past
+    alone.
+    """
     if body.item_id not in (None, item_id):
         return invalid_field(["body", "item_id"], f"expected the id of the path {item_id!r}, received {body.item_id!r}")
     item = Item.model_construct(**{**dict(body), "item_id": item_id})
     service.store.put_items([item])
-    return JsonAnswer(item_json(item))
+    return JsonAnswer(item_json(service.store.get_item(item_id) or item))
 
 
 @router.get("/v1/items/{item_id:path}", response_model=Item, responses=refusals(404))
