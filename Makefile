@@ -8,6 +8,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 EXTRAS := ann,baselines,datasets,dev,train
+# The demo trains no deep model, so it need not wait for what does.
+DEMO_STAMP := .venv/.installed-demo
+DEMO_EXTRAS := baselines,datasets
 # Real data beside the clone, where there is some; else the user's cache, else a download.
 ifneq ($(wildcard ../shared/data),)
 export AISLE_DATA ?= $(abspath ../shared/data)
@@ -28,13 +31,21 @@ help:
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Aisle needs Python 3.11 or newer; name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
-	"$(PYTHON)" -m venv .venv
-	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	$(call install,$(EXTRAS))
+	@touch $@ $(DEMO_STAMP)
+
+$(DEMO_STAMP): pyproject.toml constraints.txt
+	$(call install,$(DEMO_EXTRAS))
 	@touch $@
 
-demo: $(STAMP)
+define install
+@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+  || { echo "Aisle needs Python 3.11 or newer; name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+"$(PYTHON)" -m venv .venv
+$(BIN)/python -m pip install --constraint constraints.txt --editable '.[$(1)]'
+endef
+
+demo: $(DEMO_STAMP)
 	$(BIN)/aisle demo
 
 test: $(STAMP)
