@@ -101,7 +101,7 @@ SERVED_REQUEST = """
 import sys
 from starlette.testclient import TestClient
 from aisle.serve import create_app
-with TestClient(create_app(sys.argv[1])) as client:
+with TestClient(create_app(sys.argv[1]), base_url="http://127.0.0.1") as client:
     for call in (
         client.post("/v1/items", json={"items": [{"item_id": "a", "title": "Tea"}]}),
         client.post("/v1/events", json={"events": [{"type": "purchase", "user_id": "u", "item_id": "a"}]}),
