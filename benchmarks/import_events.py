@@ -3,7 +3,7 @@
 Makes files like Online Retail (orders of many lines in the order of time, a quarter of them without a customer, a few
 customers with very many), imports each in a process of its own, and writes `benchmarks/results/import_events.json`.
 
-    python benchmarks/import_events.py --rows 1000000 5000000
+    python -m benchmarks.import_events --rows 1000000 5000000
 """
 
 from __future__ import annotations

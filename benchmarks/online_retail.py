@@ -3,7 +3,7 @@
 The whole public way: prepare, import, train, evaluate, serve. Writes `benchmarks/results/online_retail.json` and
 `benchmarks/results/serve_online_retail.json`, from which `make docs` fills the README's table.
 
-    AISLE_DATA=/path/to/data python benchmarks/online_retail.py
+    AISLE_DATA=/path/to/data python -m benchmarks.online_retail
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def measure(directory: Path, overrides: list[str]) -> dict[str, Any]:
         report = evaluate_run(store, result.run, "all", True, progress)
     return {
         "benchmark": "online_retail",
-        "rerun": "AISLE_DATA=/path/to/data python benchmarks/online_retail.py",
+        "rerun": "AISLE_DATA=/path/to/data python -m benchmarks.online_retail",
         "recipe": recipes.dump(recipe),
         "hardware": describe_hardware(),
         "seconds": {"train": round(trained - started, 1), "evaluate": round(time.perf_counter() - trained, 1)},

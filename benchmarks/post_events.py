@@ -4,7 +4,7 @@ Starts `aisle serve` on a new workspace, posts batches over keep-alive connectio
 `benchmarks/results/post_events.json`. Beside it stands what the disk alone allows: the same number of bytes written
 and synced per batch.
 
-    python benchmarks/post_events.py --seconds 10
+    python -m benchmarks.post_events --seconds 10
 """
 
 from __future__ import annotations
