@@ -72,7 +72,7 @@ def evaluate_run(store: Store, run: RunDirectory, protocol: str, baselines: bool
     if protocol in ("shop-temporal", "all"):
         chosen = user_baselines(signals) if baselines else {}
         reports.append(evaluate_windows(tests, chosen, progress=progress))
-    if protocol in ("basket-completion", "all"):
+    if protocol == "basket-completion" or (protocol == "all" and "bought-together" in recipe.placements):
         window, pipeline = tests[0]
         baskets = hide_one_of_each(log, window, recipe.target)
         if baskets:

@@ -45,11 +45,6 @@ class Catalogue:
         return len(self.item_ids)
 
     @property
-    def available_V(self) -> NDArray[np.bool_]:
-        """Whether each item may be recommended now."""
-        return self._available_V
-
-    @property
     def family_V(self) -> NDArray[np.int64]:
         """One number per family of variants (an item and those that name it as ``parent_id``); -1: not known."""
         return self._family_V

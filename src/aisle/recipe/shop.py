@@ -77,6 +77,8 @@ class ShopRecipe(Strict):
         """A source that no generator can give would be left out in silence."""
         if self.target not in self.signals:
             raise ValueError(f"target: expected one of signals ({', '.join(self.signals)}), received {self.target!r}")
+        if "for-you" not in self.placements:
+            raise ValueError(f"placements: expected for-you, which metrics speak of, received {list(self.placements)}")
         known = {source: spec.kind for name, spec in self.generators.items() for source in spec.source_names(name)}
         for name, placement in self.placements.items():
             for source in placement.sources:
