@@ -28,7 +28,10 @@ def query_of(*entries: tuple[int, float], num_rows: int = NUM_FITTED, now_ms: in
     ordered = sorted(entries, key=lambda entry: -entry[1])
     rows = np.array([row for row, _ in ordered], np.int32)
     times = np.array([now_ms - round(age * DAY_MS) for _, age in ordered], np.int64)
-    return Query(now_ms, num_rows, rows, times, np.ones(len(rows), np.float32), np.ones(len(rows), np.bool_))
+    told = np.full(len(rows), np.nan)
+    return Query(
+        now_ms, num_rows, rows, times, np.ones(len(rows), np.float32), np.ones(len(rows), np.bool_), told, told
+    )
 
 
 def some_queries(num_rows: int = NUM_FITTED) -> list[Query]:
@@ -154,6 +157,8 @@ class GeneratorContract:
                 np.append(query.times_ms_n, query.now_ms),
                 np.append(query.strengths_n, np.float32(0)),
                 np.append(query.taken_n, False),
+                np.append(query.quantities_n, np.nan),
+                np.append(query.prices_n, np.nan),
             )
             found = generator.candidates(grown, ALL, everything(NUM_FITTED + 3))
             assert found.rows_k.tolist() == generator.candidates(query, ALL, everything()).rows_k.tolist()

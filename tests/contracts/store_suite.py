@@ -157,13 +157,13 @@ class StoreContract:
     # ---- history
 
     def test_history_is_the_last_rows_oldest_first(self, store: Store) -> None:
-        events = [event(item_id=f"i{n}", timestamp=n, quantity=n, order_id=f"o{n}") for n in range(6)]
+        events = [event(item_id=f"i{n}", timestamp=n, quantity=n, price=n / 2) for n in range(6)]
         store.add_events(events, [str(n) for n in range(6)])
         history = store.history("u1", None, 3)
         assert history.item_ids == ["i3", "i4", "i5"]
         assert history.times_ms == [3000, 4000, 5000]
         assert history.quantities == [3, 4, 5]
-        assert history.order_ids == ["o3", "o4", "o5"]
+        assert history.prices == [1.5, 2, 2.5]
         assert history.types == ["purchase"] * 3
 
     def test_history_is_of_what_was_done_not_of_what_was_shown(self, store: Store) -> None:

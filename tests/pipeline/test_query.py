@@ -23,6 +23,8 @@ def test_the_profile_keeps_the_greatest_decayed_strength_of_each_item() -> None:
         NOW_MS - days_ago * DAY_MS,
         np.array([1.0, 1.0, 0.2, 0.2], np.float32),
         np.array([True, True, False, False]),
+        np.full(4, np.nan),
+        np.full(4, np.nan),
     )
     rows, weights = query.profile(10, 10)
     # Row 3: a purchase one half-life ago (.5) against a view now (.2); row 5: 1/4 against .2 / 2.

@@ -120,10 +120,14 @@ def visitor_queries(
     strengths = {kind: strength for kind, strength in signals.strengths.items() if strength > 0}
     events = (
         snapshot.events.filter(pl.col("user").is_in(list(users)) & (pl.col("type") != UNTOLD_TYPE))
-        .select("user", "item", "time_ms", "type")
+        .select("user", "item", "time_ms", "type", "quantity", "price")
         .with_columns(from_end=pl.int_range(pl.len(), 0, -1).over("user"))
         .filter((pl.col("from_end") <= history_limit) & pl.col("type").is_in(list(strengths)) & (pl.col("item") > 0))
-        .unique(["user", "item", "time_ms", "type"], keep="first", maintain_order=True)
+        .group_by("user", "item", "time_ms", "type", maintain_order=True)
+        .agg(
+            quantity=pl.when(pl.col("quantity").count() > 0).then(pl.col("quantity").sum()),
+            price=pl.col("price").first(),
+        )
         .with_columns(strength=pl.col("type").replace_strict(strengths, return_dtype=pl.Float32))
     )
     empty = events.head(0)
@@ -139,4 +143,6 @@ def _query(snapshot: Snapshot, events: pl.DataFrame, target: str) -> Query:
         events["time_ms"].to_numpy().astype(np.int64),
         events["strength"].to_numpy().astype(np.float32),
         (events["type"] == target).to_numpy().astype(np.bool_),
+        events["quantity"].fill_null(float("nan")).to_numpy().astype(np.float64),
+        events["price"].fill_null(float("nan")).to_numpy().astype(np.float64),
     )

@@ -25,6 +25,8 @@ class Query:
         times_ms_n: When each happened.
         strengths_n: How much each says (1: a purchase), from the recipe's ``signals``.
         taken_n: Whether each was the event that the shop wants (a purchase).
+        quantities_n: Pieces; NaN: not told.
+        prices_n: Of one piece; NaN: not told.
     """
 
     now_ms: int
@@ -33,13 +35,23 @@ class Query:
     times_ms_n: NDArray[np.int64]
     strengths_n: NDArray[np.float32]
     taken_n: NDArray[np.bool_]
+    quantities_n: NDArray[np.float64]
+    prices_n: NDArray[np.float64]
 
     @classmethod
     def of_items(cls, rows: NDArray[np.int32], *, now_ms: int, num_rows: int) -> Query:
         """The query of a page or a cart: its items, all of them now and equally strong."""
         n = len(rows)
-        times = np.full(n, now_ms, np.int64)
-        return cls(now_ms, num_rows, rows.astype(np.int32), times, np.ones(n, np.float32), np.ones(n, np.bool_))
+        return cls(
+            now_ms,
+            num_rows,
+            rows.astype(np.int32),
+            np.full(n, now_ms, np.int64),
+            np.ones(n, np.float32),
+            np.ones(n, np.bool_),
+            np.full(n, np.nan),
+            np.full(n, np.nan),
+        )
 
     @cached_property
     def ages_days_n(self) -> NDArray[np.float64]:

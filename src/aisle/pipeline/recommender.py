@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from pathlib import Path
@@ -279,16 +280,27 @@ class Recommender:
 
 
 def _visitor_query(pipeline: Pipeline, catalogue: Catalogue, history: HistoryRows, now_ms: int) -> Query:
-    """The visitor's events in rows: those of known items whose type says something, repeated lines of an order once."""
-    seen: set[tuple[str, str, int]] = set()
-    entries: list[tuple[int, int, float, bool]] = []
-    for kind, item_id, time_ms in zip(history.types, history.item_ids, history.times_ms, strict=True):
+    """The visitor's events in rows, those of known items whose type says something.
+
+    Repeated lines of an order are one entry: quantities are summed, the first price stands.
+    """
+    pieces: dict[tuple[str, str, int], float] = {}
+    entries: list[tuple[int, int, float, bool, float]] = []
+    for kind, item_id, time_ms, quantity, price in zip(
+        history.types, history.item_ids, history.times_ms, history.quantities, history.prices, strict=True
+    ):
         strength = pipeline.signals.get(kind, 0.0)
         row = catalogue.row_of.get(item_id)
-        if strength > 0 and row is not None and (kind, item_id, time_ms) not in seen:
-            seen.add((kind, item_id, time_ms))
-            entries.append((row, time_ms, strength, kind == pipeline.target))
-    rows, times, strengths, taken = zip(*entries, strict=True) if entries else ((), (), (), ())
+        if strength <= 0 or row is None:
+            continue
+        key = (kind, item_id, time_ms)
+        told = math.nan if quantity is None else quantity
+        if key not in pieces:
+            pieces[key] = told
+            entries.append((row, time_ms, strength, kind == pipeline.target, math.nan if price is None else price))
+        elif quantity is not None:
+            pieces[key] = quantity if math.isnan(pieces[key]) else pieces[key] + quantity
+    rows, times, strengths, taken, prices = zip(*entries, strict=True) if entries else ((), (), (), (), ())
     return Query(
         now_ms,
         catalogue.num_rows,
@@ -296,4 +308,6 @@ def _visitor_query(pipeline: Pipeline, catalogue: Catalogue, history: HistoryRow
         np.array(times, np.int64),
         np.array(strengths, np.float32),
         np.array(taken, np.bool_),
+        np.array(list(pieces.values()), np.float64),
+        np.array(prices, np.float64),
     )

@@ -91,7 +91,7 @@ class HistoryRows:
     item_ids: list[str] = field(default_factory=list)
     times_ms: list[int] = field(default_factory=list)
     quantities: list[float | None] = field(default_factory=list)
-    order_ids: list[str | None] = field(default_factory=list)
+    prices: list[float | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

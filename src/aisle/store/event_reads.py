@@ -18,7 +18,7 @@ from aisle.store.tables import events, user_ids
 
 _USER = sa.select(user_ids.c.row).where(user_ids.c.id == sa.bindparam("user_id")).scalar_subquery()
 _HISTORY = sa.select(
-    events.c.time_ms, events.c.seq, events.c.type, events.c.item_row, events.c.quantity, events.c.order_id
+    events.c.time_ms, events.c.seq, events.c.type, events.c.item_row, events.c.quantity, events.c.price
 )
 #: Seeing a list says nothing by itself, and lists are many: they must not push what was done out of a history.
 _DONE = events.c.type != UNTOLD_TYPE
@@ -91,14 +91,14 @@ class EventReads:
         if not rows:
             return HistoryRows()
         rows.sort()
-        times, _, types, item_rows, quantities, order_ids = zip(*rows[-limit:], strict=True)
+        times, _, types, item_rows, quantities, prices = zip(*rows[-limit:], strict=True)
         ids = self.id_maps.item_ids_to(max(item_rows))
         return HistoryRows(
             types=list(types),
             item_ids=[ids[row] for row in item_rows],
             times_ms=list(times),
             quantities=list(quantities),
-            order_ids=list(order_ids),
+            prices=list(prices),
         )
 
     def visitor_items(self, user_id: str | None, session_id: str | None, kind: str) -> set[str]:

@@ -58,7 +58,8 @@ def test_an_item_bought_often_votes_once_with_its_strongest_event() -> None:
 def test_the_strength_of_an_event_counts() -> None:
     now = 100 * DAY_MS
     times, strengths = np.full(2, now, np.int64), np.array([1.0, 0.2], np.float32)
-    query = Query(now, NUM_FITTED, np.array([2, 3], np.int32), times, strengths, np.array([True, False]))
+    taken, told = np.array([True, False]), np.full(2, np.nan)
+    query = Query(now, NUM_FITTED, np.array([2, 3], np.int32), times, strengths, taken, told, told)
     found = generator_of({2: {4: 1.0}, 3: {5: 4.0}}).candidates(query, ALL, everything())
     assert found.rows_k.tolist() == [4, 5]
     assert found.scores_k == pytest.approx([1.0, 0.8])

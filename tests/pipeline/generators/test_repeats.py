@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from aisle.pipeline import Query
 from aisle.pipeline.generators import Generator, RepeatGenerator
 from tests.contracts.generators import ALL, NUM_FITTED, GeneratorContract, everything, query_of
 
@@ -51,7 +51,7 @@ def test_frequency_counts_purchases_and_forgets_nothing() -> None:
 
 def test_only_purchases_count() -> None:
     query = query_of((2, 1), (3, 1))
-    seen = Query(query.now_ms, NUM_FITTED, query.rows_n, query.times_ms_n, query.strengths_n, np.array([False, True]))
+    seen = replace(query, taken_n=np.array([False, True]))
     for generator in (
         RepeatGenerator("own", score="recency", half_life_days=10),
         RepeatGenerator("own", score="due", interval_days_V=intervals()),
