@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from aisle.bundle import Bundle
 from aisle.errors import BundleError
 from aisle.pipeline.calibration import Calibrator, calibrator_from_json
 from aisle.pipeline.embedding_lookup import EmbeddingLookup, JaggedIds
+from aisle.pipeline.onnx_session import open_session
 
 RANKER_FOLDER = "ranker"
 DOCUMENT_FILE = f"{RANKER_FOLDER}/ranker"
@@ -41,7 +41,7 @@ class OnnxRanker:
         self.embeddings = embeddings
         self.dense_names = list(dense_names)
         self.calibrator = calibrator
-        self._session = onnxruntime.InferenceSession(graph, sess_options=_options(), providers=["CPUExecutionProvider"])
+        self._session = open_session(graph)
 
     @property
     def sparse_names(self) -> list[str]:
@@ -92,14 +92,3 @@ class OnnxRanker:
             return cls(bundle.read_bytes(GRAPH_FILE), embeddings, document["dense"], calibrator)
         except (KeyError, TypeError) as error:
             raise BundleError(f"{DOCUMENT_FILE}: expected another content ({error}); train again") from error
-
-
-def _options() -> onnxruntime.SessionOptions:
-    """One thread per request, nodes one after another: requests run beside each other, so more would only contend."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.log_severity_level = 3  # errors only
-    return options

@@ -5,11 +5,7 @@ Legend of shapes: K candidates, N dense features, F embedded features, D embeddi
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import cast
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,14 +22,7 @@ from aisle.pipeline.onnx_ranker import (
     LOGITS_OUTPUT,
     TABLES_FOLDER,
 )
-
-#: The ONNX operator set of exported graphs.
-OPSET = 20
-#: What torch's exporter says of itself on every export.
-_KNOWN_WARNINGS = (
-    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
-    r"# The axis name: .* will not be used",
-)
+from aisle.train.onnx_export import OPSET, export_onnx
 
 
 def export_ranker(
@@ -61,24 +50,15 @@ def export_ranker(
 
 def export_graph(ranker: Ranker) -> bytes:
     """The scoring half as ONNX: ``dense`` [K, N] and ``embedded`` [K, F, D] to ``logits`` [K], for any K >= 1."""
-    scoring = _Score(ranker).eval()
-    # Two candidates or more: of one, the exporter would conclude that there is always one.
     dense_KN = torch.zeros(3, ranker.num_dense)
     embedded_KFD = torch.zeros(3, ranker.embeddings.num_features, ranker.embeddings.embedding_dim)
-    candidates = torch.export.Dim("candidates", min=1)
-    with torch.no_grad(), _quiet():
-        program = torch.onnx.export(
-            scoring,
-            (dense_KN, embedded_KFD),
-            input_names=[DENSE_INPUT, EMBEDDED_INPUT],
-            output_names=[LOGITS_OUTPUT],
-            dynamic_shapes=({0: candidates}, {0: candidates}),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None, "the dynamo exporter gives a program"
-    return cast(bytes, program.model_proto.SerializeToString())
+    return export_onnx(
+        _Score(ranker),
+        (dense_KN, embedded_KFD),
+        input_names=[DENSE_INPUT, EMBEDDED_INPUT],
+        output_name=LOGITS_OUTPUT,
+        batch_name="candidates",
+    )
 
 
 class _Score(nn.Module):
@@ -90,18 +70,3 @@ class _Score(nn.Module):
 
     def forward(self, dense_KN: Tensor, embedded_KFD: Tensor) -> Tensor:
         return self.ranker.score(dense_KN, embedded_KFD)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Filter by name what the exporter says of itself; other warnings pass."""
-    exporter = logging.getLogger("torch.onnx")
-    level = exporter.level
-    exporter.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            for message in _KNOWN_WARNINGS:
-                warnings.filterwarnings("ignore", message=message)
-            yield
-    finally:
-        exporter.setLevel(level)
