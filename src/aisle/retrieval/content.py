@@ -19,6 +19,10 @@ from aisle.pipeline.text import item_tokens
 from aisle.recipe.generators import ContentSpec
 from aisle.retrieval.matrices import Signals
 
+#: Up to so many cells the decomposition is dense: where there are fewer directions than are asked for, the iterative
+#: one goes on from random vectors, and no two fits are the same.
+_DENSE_CELLS = 250_000
+
 
 def fit_content(name: str, spec: ContentSpec, snapshot: Snapshot, signals: Signals) -> list[ContentGenerator]:
     """The encoder and the vectors of all items with a text; no source where the catalogue has too few texts."""
@@ -49,9 +53,20 @@ def fit_encoder(tokens_of_items: list[list[str]], spec: ContentSpec) -> TextEnco
     idf_W = (np.log((1 + num_documents) / (1 + counts)) + 1).astype(np.float32)
     weights_VW = _tf_idf(tokens_of_items, vocabulary, idf_W)
     dimension = min(spec.dimension, min(weights_VW.shape) - 1)
-    start = np.random.default_rng(0).standard_normal(min(weights_VW.shape))
-    _, _, directions_DW = svds(weights_VW, k=dimension, v0=start)
+    directions_DW = _strongest_directions(weights_VW, dimension)
     return TextEncoder(vocabulary, idf_W, np.ascontiguousarray(directions_DW.T, np.float32))
+
+
+def _strongest_directions(weights_VW: sparse.csr_matrix, dimension: int) -> np.ndarray:
+    """The right singular vectors [D, W] of the greatest singular values; those of value 0 say nothing."""
+    if weights_VW.shape[0] * weights_VW.shape[1] <= _DENSE_CELLS:
+        _, values, directions = np.linalg.svd(weights_VW.toarray(), full_matrices=False)
+        values, directions = values[:dimension], directions[:dimension]
+    else:
+        start = np.random.default_rng(0).standard_normal(min(weights_VW.shape))
+        _, values, directions = svds(weights_VW, k=dimension, v0=start)
+    strongest: np.ndarray = directions[values > 1e-3 * values.max()]
+    return strongest
 
 
 def _tf_idf(tokens_of_items: list[list[str]], vocabulary: dict[str, int], idf_W: np.ndarray) -> sparse.csr_matrix:
