@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aisle.data.snapshots import Snapshot
-from aisle.errors import ConfigError
+from aisle.errors import BackendUnavailableError, ConfigError
 from aisle.pipeline.generators import Generator
 from aisle.recipe import ShopRecipe
 from aisle.recipe.generators import (
@@ -18,6 +18,7 @@ from aisle.recipe.generators import (
     PopularitySpec,
     RepeatsSpec,
     TrendingSpec,
+    TwoTowerSpec,
 )
 from aisle.retrieval import (
     Signals,
@@ -32,6 +33,20 @@ from aisle.retrieval import (
 
 _Fit = Callable[[str, Any, Snapshot, Signals], Sequence[Generator]]
 
+
+def _fit_two_tower(name: str, spec: TwoTowerSpec, snapshot: Snapshot, signals: Signals) -> Sequence[Generator]:
+    try:
+        import torch  # noqa: F401  # only where a recipe has such a generator
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"generators.{name}: expected PyTorch to train a two-tower model, it is not installed; "
+            "pip install 'aisle[train]', or leave the generator out of the recipe"
+        ) from error
+    from aisle.train.two_tower import fit_two_tower
+
+    return fit_two_tower(name, spec, snapshot, signals)
+
+
 #: One line per kind of generator.
 FITS: dict[type, _Fit] = {
     ArrivalsSpec: fit_arrivals,
@@ -41,6 +56,7 @@ FITS: dict[type, _Fit] = {
     PopularitySpec: fit_popularity,
     RepeatsSpec: fit_repeats,
     TrendingSpec: fit_trending,
+    TwoTowerSpec: _fit_two_tower,
 }
 
 

@@ -44,7 +44,7 @@ def test_the_nearest_titles_come_first() -> None:
     assert set(nearest("lamp-desk")[:2]) == {"lamp-floor", "lamp-red"}
     assert "no-record" not in nearest("lamp-desk")
     assert nearest("no-record") == []
-    content.set_new_items([item_tokens("Blue coffee mug, handmade", ["Kitchen", "Mugs"], None)])
+    content.set_new_items([Item(item_id="new", title="Blue coffee mug, handmade", category=["Kitchen", "Mugs"])])
     assert nearest("mug-blue", snapshot.num_items + 1)[0] == "new", "an item newer than the fit is found"
 
 
@@ -88,3 +88,12 @@ def test_the_commonest_tokens_are_kept() -> None:
     encoder = fit_encoder(tokens, SPEC.model_copy(update={"max_tokens": 2}))
     assert encoder is not None
     assert set(encoder.vocabulary) == {"a", "b"}
+
+
+def test_a_catalogue_of_few_words_gives_the_same_encoder_each_time() -> None:
+    tokens = [item_tokens(title, [], None) for title in ["round thing", "square thing"] * 6]
+    encoders = [fit_encoder(tokens, SPEC.model_copy(update={"dimension": 4})) for _ in range(3)]
+    assert all(encoder is not None for encoder in encoders)
+    first, *others = [encoder.projection_WD for encoder in encoders if encoder is not None]
+    assert first.shape[1] == 2, "two texts, two directions"
+    assert all(np.array_equal(first, other) for other in others)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle
 from aisle.errors import ConfigError
 from aisle.pipeline.catalogue import Catalogue
-from aisle.pipeline.generators import ContentGenerator
+from aisle.pipeline.generators import EncodesNewItems
 from aisle.pipeline.pipeline import Pipeline, Ranked
 from aisle.pipeline.query import Query
 from aisle.pipeline.request import (
@@ -28,7 +28,6 @@ from aisle.pipeline.request import (
 )
 from aisle.pipeline.rerank import Answered, one_of_a_family
 from aisle.pipeline.store_lists import StoreList, StoreLists
-from aisle.pipeline.text import item_tokens
 from aisle.store.contract import BundleRecord, HistoryRows, Store
 
 logger = logging.getLogger(__name__)
@@ -134,13 +133,10 @@ class Recommender:
     def _encode_new_items(self) -> None:
         if self._pipeline is None:
             return
-        tokens = [
-            item_tokens(item.title, item.category, item.brand) if item is not None else []
-            for item in self._catalogue.new_items()
-        ]
+        new_items = self._catalogue.new_items()
         for generator in self._pipeline.generators.values():
-            if isinstance(generator, ContentGenerator):
-                generator.set_new_items(tokens)
+            if isinstance(generator, EncodesNewItems):
+                generator.set_new_items(new_items)
 
     def recommend(self, request: RecommendationRequest) -> Answer:
         """Answer one request.

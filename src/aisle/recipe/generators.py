@@ -113,8 +113,55 @@ class ContentSpec(Strict):
         return [name]
 
 
+class TwoTowerSpec(Strict):
+    """A two-tower model over ids and content; sources ``NAME`` and, with a quota, ``NAME_new``. Needs ``aisle[train]``.
+
+    A query's positives are drawn from what its visitor took within ``horizon_days``. ``max_queries`` bounds an epoch to
+    the latest ones. ``min_events_per_id``: items taken less often are read by their content alone, as new items are;
+    ``unknown_rate`` of the ids are read so in training too. ``newcomer_quota`` candidates of ``NAME_new`` are items
+    that were never taken, or first taken less than ``newcomer_days`` ago; 0: no such source.
+    """
+
+    kind: Literal["two_tower"]
+    dimension: PositiveInt = 64
+    id_dimension: PositiveInt = 64
+    hidden: list[PositiveInt] = [128]
+    content_dimension: PositiveInt = 96
+    min_items_per_token: PositiveInt = 2
+    max_tokens: PositiveInt = 50_000
+    history_half_lives_days: Annotated[list[Days | None], Field(min_length=1)] = [7.0, 30.0, 180.0]
+    max_history: PositiveInt = 300
+    horizon_days: Days = 28.0
+    temperature: Annotated[float, Field(ge=0.02, le=1)] = 0.15
+    num_epochs: PositiveInt = 12
+    max_queries: PositiveInt = 100_000
+    batch_size: PositiveInt = 256
+    positives_per_query: PositiveInt = 8
+    negatives: PositiveInt = 512
+    learning_rate: PositiveFloat = 0.003
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    id_weight_decay: Annotated[float, Field(ge=0)] = 0.3
+    unknown_rate: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    min_events_per_id: PositiveInt = 3
+    newcomer_days: Days = 28.0
+    newcomer_quota: Annotated[int, Field(ge=0)] = 20
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    index: Literal["exact", "faiss"] = "exact"
+
+    def source_names(self, name: str) -> list[str]:
+        """The sources that a fit under this name gives."""
+        return [name, f"{name}_new"] if self.newcomer_quota else [name]
+
+
 GeneratorSpec = Annotated[
-    PopularitySpec | TrendingSpec | ArrivalsSpec | CooccurrenceSpec | EaseSpec | RepeatsSpec | ContentSpec,
+    PopularitySpec
+    | TrendingSpec
+    | ArrivalsSpec
+    | CooccurrenceSpec
+    | EaseSpec
+    | RepeatsSpec
+    | ContentSpec
+    | TwoTowerSpec,
     Field(discriminator="kind"),
 ]
 

@@ -7,6 +7,7 @@ import pytest
 
 from aisle.pipeline.generators import ContentGenerator, Generator, TextEncoder
 from aisle.pipeline.text import item_tokens
+from aisle.schema import Item
 from tests.contracts.generators import ALL, NUM_FITTED, GeneratorContract, everything, query_of
 
 #: Three words on three axes.
@@ -55,7 +56,7 @@ def test_an_item_without_words_finds_and_is_found_by_nothing() -> None:
 
 def test_a_new_item_is_found_the_moment_it_has_a_title() -> None:
     generator = content()
-    generator.set_new_items([["lamp", "unheard", "of"], [], ["tea"]])
+    generator.set_new_items([Item(item_id="l", title="lamp unheard of"), None, Item(item_id="t", title="tea")])
     found = generator.candidates(query_of((2, 0), num_rows=NUM_FITTED + 3), ALL, everything(NUM_FITTED + 3))
     assert found.rows_k.tolist()[:3] == [2, 6, NUM_FITTED + 2], "equal scores in the order of rows"
     assert NUM_FITTED not in found.rows_k

@@ -2,13 +2,24 @@
 
 from aisle.errors import BundleError
 from aisle.pipeline.generators.content import ContentGenerator, TextEncoder
-from aisle.pipeline.generators.contract import Candidates, Generator, greatest, top_candidates
+from aisle.pipeline.generators.contract import Candidates, EncodesNewItems, Generator, greatest, top_candidates
 from aisle.pipeline.generators.neighbours import NeighbourGenerator, NeighbourLists
+from aisle.pipeline.generators.newcomers import NewcomerGenerator
 from aisle.pipeline.generators.popularity import PopularityList
 from aisle.pipeline.generators.repeats import RepeatGenerator
+from aisle.pipeline.generators.towers import Towers
+from aisle.pipeline.generators.two_tower import TwoTowerGenerator
 
 KINDS: dict[str, type[Generator]] = {
-    kind.kind: kind for kind in (ContentGenerator, NeighbourGenerator, PopularityList, RepeatGenerator)
+    kind.kind: kind
+    for kind in (
+        ContentGenerator,
+        NeighbourGenerator,
+        NewcomerGenerator,
+        PopularityList,
+        RepeatGenerator,
+        TwoTowerGenerator,
+    )
 }
 
 
@@ -27,12 +38,16 @@ __all__ = [
     "KINDS",
     "Candidates",
     "ContentGenerator",
+    "EncodesNewItems",
     "Generator",
     "NeighbourGenerator",
     "NeighbourLists",
+    "NewcomerGenerator",
     "PopularityList",
     "RepeatGenerator",
     "TextEncoder",
+    "Towers",
+    "TwoTowerGenerator",
     "generator_kind",
     "greatest",
     "top_candidates",

@@ -22,6 +22,8 @@ from aisle.index import Index, open_index
 from aisle.pipeline.generators.contract import Candidates
 from aisle.pipeline.generators.neighbours import MAX_PROFILE_ITEMS
 from aisle.pipeline.query import Query
+from aisle.pipeline.text import item_tokens
+from aisle.schema import Item
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,10 @@ class ContentGenerator:
         self._new_tokens: list[tuple[str, ...]] = []
         self._new_vectors_VD = np.zeros((0, vectors_VD.shape[1]), np.float32)
 
-    def set_new_items(self, tokens_of_items: Sequence[Sequence[str]]) -> None:
-        """Say which items stand behind the bundle's rows: the tokens of each (see ``item_tokens``), in their order."""
+    def set_new_items(self, items: Sequence[Item | None]) -> None:
+        """Say which items stand behind the bundle's rows, in their order; each is found by its text."""
         known = dict(zip(self._new_tokens, self._new_vectors_VD, strict=True))
-        keys = [tuple(tokens) for tokens in tokens_of_items]
+        keys = [() if item is None else tuple(item_tokens(item.title, item.category, item.brand)) for item in items]
         vectors = [known[key] if key in known else self._encoder.encode(key) for key in keys]
         self._new_tokens = keys
         self._new_vectors_VD = np.stack(vectors) if vectors else np.zeros((0, self._vectors_VD.shape[1]), np.float32)

@@ -5,15 +5,16 @@ Legend of shapes: k candidates of one source, V item rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.pipeline.query import Query
+from aisle.schema import Item
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class Generator(Protocol):
     @classmethod
     def load(cls, name: str, bundle: Bundle, parameters: Mapping[str, Any]) -> Self:
         """Read what :meth:`save` wrote."""
+        ...
+
+
+@runtime_checkable
+class EncodesNewItems(Protocol):
+    """A source that finds items newer than its fit, by what the catalogue says of them."""
+
+    def set_new_items(self, items: Sequence[Item | None]) -> None:
+        """Say which items stand behind the bundle's rows, in their order (``None``: no record)."""
         ...
 
 
