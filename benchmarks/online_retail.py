@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from aisle import recipe as recipes
-from aisle.assemble import generator_fitter
+from aisle.assemble import shop_fitters
 from aisle.cli.evaluate import evaluate_run
 from aisle.cli.hardware import describe_hardware
 from aisle.cli.progress import show_progress
@@ -40,7 +40,7 @@ def measure(directory: Path, overrides: list[str]) -> dict[str, Any]:
         for kind in ("items", "events"):
             import_files(store, workspace.imports, kind, [paths[kind]], progress=progress)
         started = time.perf_counter()
-        result = train_in_workspace(workspace, store, recipe, generator_fitter(recipe), progress=progress)
+        result = train_in_workspace(workspace, store, recipe, shop_fitters(recipe), progress=progress)
         trained = time.perf_counter()
         report = evaluate_run(store, result.run, "all", True, progress)
     return {

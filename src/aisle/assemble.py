@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aisle.data.snapshots import Snapshot
 from aisle.errors import BackendUnavailableError, ConfigError
+from aisle.features.fields import fields_of
+from aisle.features.ranker_inputs import RankerInputs
 from aisle.pipeline.generators import Generator
 from aisle.recipe import ShopRecipe
 from aisle.recipe.generators import (
@@ -20,6 +22,8 @@ from aisle.recipe.generators import (
     TrendingSpec,
     TwoTowerSpec,
 )
+from aisle.recipe.ranker import DlrmSpec, FieldDlrmSpec, RankerSpec
+from aisle.recipe.shop import POPULARITY_KINDS
 from aisle.retrieval import (
     Signals,
     fit_arrivals,
@@ -30,6 +34,11 @@ from aisle.retrieval import (
     fit_repeats,
     fit_trending,
 )
+from aisle.train.shop import Fitters
+
+if TYPE_CHECKING:
+    from aisle.models import Ranker
+    from aisle.train.ranker import BuildRanker
 
 _Fit = Callable[[str, Any, Snapshot, Signals], Sequence[Generator]]
 
@@ -58,6 +67,78 @@ FITS: dict[type, _Fit] = {
     TrendingSpec: fit_trending,
     TwoTowerSpec: _fit_two_tower,
 }
+
+
+def shop_fitters(recipe: ShopRecipe) -> Fitters:
+    """What makes the parts of a shop's recipe.
+
+    Raises:
+        BackendUnavailableError: the recipe has a ranker, and PyTorch is not installed.
+    """
+    return Fitters(generator_fitter(recipe), None if recipe.ranker is None else ranker_builder(recipe, recipe.ranker))
+
+
+def ranker_builder(recipe: ShopRecipe, spec: RankerSpec) -> BuildRanker:
+    """A function that makes the untrained model of a recipe.
+
+    Raises:
+        BackendUnavailableError: PyTorch is not installed.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise BackendUnavailableError(
+            "expected PyTorch to train the recipe's ranker, it is not installed; pip install 'aisle[train]', or "
+            "--set ranker=null to rank by the blend"
+        ) from error
+    from aisle.models.ranking import DLRM, FieldDLRM, LogisticRegression
+    from aisle.nn.embeddings import EmbeddingBagCollection, EmbeddingBagConfig
+
+    model = spec.model
+
+    def embeddings_of(inputs: RankerInputs, width: int, generator: torch.Generator) -> EmbeddingBagCollection:
+        tables = [
+            EmbeddingBagConfig(name=name, num_embeddings=size, embedding_dim=width, feature_names=(name,))
+            for name, size in inputs.table_sizes.items()
+        ]
+        return EmbeddingBagCollection(tables, generator=generator)
+
+    def build(inputs: RankerInputs, seed: int) -> Ranker:
+        generator = torch.Generator().manual_seed(seed)
+        if isinstance(model, FieldDlrmSpec):
+            dense_fields, sparse_fields = _field_numbers(recipe, inputs)
+            return FieldDLRM(
+                embeddings_of(inputs, model.embedding_dim + 1, generator),
+                dense_fields=dense_fields,
+                sparse_fields=sparse_fields,
+                generator=generator,
+                **model.model_dump(include={"dense_layers", "over_layers", "dropout"}),
+            )
+        num_dense = len(inputs.dense_names)
+        if isinstance(model, DlrmSpec):
+            return DLRM(
+                embeddings_of(inputs, model.embedding_dim, generator),
+                num_dense=num_dense,
+                raw_dense=True,
+                linear_skip=True,
+                generator=generator,
+                **model.model_dump(include={"dense_layers", "over_layers", "interaction", "dropout"}),
+            )
+        return LogisticRegression(embeddings_of(inputs, 1, generator), num_dense=num_dense)
+
+    return build
+
+
+def _field_numbers(recipe: ShopRecipe, inputs: RankerInputs) -> tuple[list[int], list[int]]:
+    """The fields of the dense and of the sparse features, numbered in the order in which they come up."""
+    kinds = {
+        source: "popularity" if spec.kind in POPULARITY_KINDS else spec.kind
+        for name, spec in recipe.generators.items()
+        for source in spec.source_names(name)
+    }
+    dense, sparse = fields_of(inputs.dense_names, kinds), fields_of(list(inputs.table_sizes), kinds)
+    number_of = {field: number for number, field in enumerate(dict.fromkeys([*dense, *sparse]))}
+    return [number_of[field] for field in dense], [number_of[field] for field in sparse]
 
 
 def generator_fitter(

@@ -32,8 +32,9 @@ server:
 # placements:
 #   for-you: {repeat: allow}
 
-# How long the sources of one answer may take before those that have not started are left out, in milliseconds.
-# budgets: {retrieve_ms: 50}
+# How long the sources of one answer may take before those that have not started are left out, and how long the ranker
+# may take before the blend ranks instead, in milliseconds.
+# budgets: {retrieve_ms: 50, rank_ms: 50}
 
 # Whether this shop's data is made up; its first page then says so.
 # simulated: false
@@ -81,6 +82,7 @@ class Budgets(Strict):
     """How long the stages of a request may take."""
 
     retrieve_ms: Annotated[float, Field(gt=0)] = 50.0
+    rank_ms: Annotated[float, Field(gt=0)] = 50.0
 
 
 class Settings(Strict):
@@ -100,6 +102,11 @@ class Settings(Strict):
     def retrieve_budget_ms(self) -> float:
         """Time for the sources of one request."""
         return self.budgets.retrieve_ms
+
+    @property
+    def rank_budget_ms(self) -> float:
+        """Time for the ranker of one request."""
+        return self.budgets.rank_ms
 
 
 class Workspace:

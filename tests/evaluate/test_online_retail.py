@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from aisle import recipe as recipes
-from aisle.assemble import generator_fitter
+from aisle.assemble import shop_fitters
 from aisle.bundle import BundleWriter
 from aisle.data import datasets
 from aisle.data.online_retail import Prepared, prepare_online_retail
@@ -27,6 +27,7 @@ from aisle.retrieval import Signals
 from aisle.schema import DAY_MS
 from aisle.store import SqlStore
 from aisle.train.shop import train_shop
+from aisle.train.work_directory import WorkDirectory
 from aisle.workspace import Workspace
 
 pytestmark = pytest.mark.data
@@ -143,7 +144,7 @@ def fitted_before_the_split(raw: pl.DataFrame, directory: Path) -> dict[str, str
     _, store = read_shop(prepare_online_retail(raw), directory / "shop")
     with closing(store):
         log = ShopLog.read(store)
-        ((window, pipeline),) = train_shop(recipe, log, generator_fitter(recipe)).tests
+        ((window, pipeline),) = train_shop(recipe, log, shop_fitters(recipe), WorkDirectory(directory / "work")).tests
     assert window.snapshot.until_ms == log.end_ms - HORIZON_DAYS * DAY_MS
     with BundleWriter(directory / "split") as writer:
         pipeline.save(writer)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aisle import recipe as recipes
-from aisle.assemble import generator_fitter
+from aisle.assemble import shop_fitters
 from aisle.recipe import ShopRecipe
 from aisle.schema import Event
 from aisle.store import SqlStore
@@ -62,7 +62,7 @@ class TrainingShop:
         self.store.add_events(events, [f"e{first + number}" for number in range(len(events))])
 
     def train(self, recipe: ShopRecipe, output: Path | None = None) -> TrainingResult:
-        return train_in_workspace(self.workspace, self.store, recipe, generator_fitter(recipe), output=output)
+        return train_in_workspace(self.workspace, self.store, recipe, shop_fitters(recipe), output=output)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from aisle import recipe as recipes
-from aisle.assemble import generator_fitter
+from aisle.assemble import generator_fitter, shop_fitters
 from aisle.bundle import BundleWriter
 from aisle.data.simulate import Simulated, simulate_shop
 from aisle.data.snapshots import ShopLog, Snapshot
@@ -21,6 +21,7 @@ from aisle.recipe import ShopRecipe
 from aisle.schema import DAY_MS
 from aisle.train import shop as shop_training
 from aisle.train.shop import train_shop
+from aisle.train.work_directory import WorkDirectory
 from aisle.workspace import Workspace
 
 HORIZON_DAYS = 20
@@ -106,7 +107,7 @@ def assert_same_snapshot(one: Snapshot, other: Snapshot) -> None:
 
 def fitted_files(recipe: ShopRecipe, log: ShopLog, directory: Path) -> dict[str, str]:
     """The hash of every file of the pipeline that was fitted before the split: id map, arrays, blend weights."""
-    fit = train_shop(recipe, log, generator_fitter(recipe))
+    fit = train_shop(recipe, log, shop_fitters(recipe), WorkDirectory(directory.with_name(f"{directory.name}-work")))
     window, pipeline = fit.tests[0]
     assert window.snapshot.until_ms == pipeline.fitted_until_ms == split_of(log)
     with BundleWriter(directory) as writer:

@@ -110,9 +110,9 @@ def _import(workspace: Workspace, prepared: Prepared, progress: Progress) -> Non
 
 def _train(workspace: Workspace, progress: Progress) -> RunDirectory:
     from aisle import recipe as recipes
-    from aisle.assemble import generator_fitter
+    from aisle.assemble import shop_fitters
     from aisle.train.session import train_in_workspace
 
     recipe = recipes.load("shop")
     with closing(workspace.open_store()) as store:
-        return train_in_workspace(workspace, store, recipe, generator_fitter(recipe), progress=progress).run
+        return train_in_workspace(workspace, store, recipe, shop_fitters(recipe), progress=progress).run

@@ -42,6 +42,14 @@ SNAPSHOT_FRAME = pl.Schema(
 
 
 @dataclass(frozen=True)
+class LogMark:
+    """How far a history was read: the last event to arrive, and the shop's present."""
+
+    last_seq: int
+    now_ms: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """All that may be used to fit something that speaks from ``until_ms`` on."""
 
@@ -103,11 +111,13 @@ class ShopLog:
         self._catalogue_as_of = catalogue_as_of
 
     @classmethod
-    def read(cls, store: Store) -> ShopLog:
-        """Read everything from a store (about 50 bytes of memory an event)."""
+    def read(cls, store: Store, mark: LogMark | None = None) -> ShopLog:
+        """Read everything from a store (about 50 bytes of memory an event), or what an earlier reading read."""
         batches = list(store.scan_events())
         events = pl.concat(batches) if batches else pl.DataFrame(schema=TRAINING_FRAME)
-        is_past = pl.col("time_ms") <= store.now_ms()
+        if mark is not None:
+            events = events.filter(pl.col("seq") <= mark.last_seq)
+        is_past = pl.col("time_ms") <= (store.now_ms() if mark is None else mark.now_ms)
         if future := events.filter(~is_past).height:
             logger.warning("%d events lie in the shop's future and are left out; aisle validate tells more", future)
             events = events.filter(is_past)

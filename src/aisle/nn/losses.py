@@ -1,10 +1,11 @@
 """Losses.
 
-Legend of shapes: B batch.
+Legend of shapes: B batch, L candidate lists.
 """
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -19,3 +20,33 @@ def weighted_bce(logits_B: Tensor, label_B: Tensor, weight_B: Tensor) -> Tensor:
     """
     loss_B = functional.binary_cross_entropy_with_logits(logits_B, label_B, reduction="none")
     return (loss_B * weight_B).sum() / weight_B.sum()
+
+
+def listwise_softmax(
+    logits_B: Tensor, label_B: Tensor, weight_B: Tensor, list_B: Tensor, *, power: float = 0.5
+) -> Tensor:
+    """The cross-entropy of a softmax over each candidate list, of which some negatives were sampled.
+
+    A sampled negative stands for as many as its weight says: its exponential is multiplied by it, so that the
+    denominator is an unbiased estimate of the whole list's.
+
+    Sources: Cao et al., "Learning to Rank: From Pairwise Approach to Listwise Approach", 2007; Bengio and Senecal,
+    "Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic Language Model", 2008.
+
+    Args:
+        logits_B: Any scores.
+        label_B: 0 or 1.
+        weight_B: Above 0; 1 for what was not sampled.
+        list_B: int64 numbers of the lists, from 0; lists without a positive count nothing.
+        power: A list's positives weigh together their number to the power 1 - ``power``: with 0 all positives count
+            the same, with 1 all lists do.
+    """
+    num_lists = int(list_B.max()) + 1
+    scores_B = logits_B + torch.log(weight_B)
+    highest_L = torch.full((num_lists,), -torch.inf).scatter_reduce(0, list_B, scores_B.detach(), "amax")
+    sum_L = torch.zeros(num_lists).index_add(0, list_B, torch.exp(scores_B - highest_L[list_B]))
+    log_share_B = logits_B - (highest_L + torch.log(sum_L))[list_B]
+    positives_L = torch.zeros(num_lists).index_add(0, list_B, label_B).clamp(min=1)
+    has_positive_L = torch.zeros(num_lists).scatter_reduce(0, list_B, label_B, "amax")
+    total = (has_positive_L * positives_L ** (1 - power)).sum().clamp(min=1e-12)
+    return -(log_share_B * label_B / positives_L[list_B] ** power).sum() / total

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from aisle.bundle import Bundle
+from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import BundleError
 from aisle.pipeline.calibration import Calibrator, calibrator_from_json
 from aisle.pipeline.embedding_lookup import EmbeddingLookup, JaggedIds
@@ -41,6 +41,7 @@ class OnnxRanker:
         self.embeddings = embeddings
         self.dense_names = list(dense_names)
         self.calibrator = calibrator
+        self._graph = graph
         self._session = open_session(graph)
 
     @property
@@ -77,6 +78,17 @@ class OnnxRanker:
     ) -> NDArray[np.float64]:
         """The calibrated probabilities [K] of candidates."""
         return self.calibrator.probabilities(self.logits(dense_KN, sparse_KS, bags))
+
+    def with_calibrator(self, calibrator: Calibrator) -> Self:
+        """The same model under another calibrator."""
+        return type(self)(self._graph, self.embeddings, self.dense_names, calibrator)
+
+    def save(self, writer: BundleWriter) -> None:
+        """Write ``ranker/`` of a bundle, which :meth:`load` reads."""
+        writer.write_bytes(GRAPH_FILE, self._graph)
+        embeddings = self.embeddings.save(writer, TABLES_FOLDER)
+        writer.write_json(DOCUMENT_FILE, {"dense": self.dense_names, "embeddings": embeddings})
+        writer.write_json(CALIBRATOR_FILE, self.calibrator.as_json())
 
     @classmethod
     def load(cls, bundle: Bundle) -> Self:

@@ -7,6 +7,7 @@ Legend of shapes: V item rows, K merged candidates, S sources, n answered items.
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from aisle.pipeline.blend import Blend, Merged, merge
 from aisle.pipeline.generators import Candidates, Generator, generator_kind
 from aisle.pipeline.placement import LatestRule, Placement
 from aisle.pipeline.query import Query
+from aisle.pipeline.rank_stage import OverBudgetError, RankStage
 from aisle.pipeline.request import RepeatPolicy
 from aisle.pipeline.rerank import Answered, answer_latest, fill, one_of_a_family
 
@@ -36,7 +38,8 @@ ITEM_IDS_FILE = "ids/items"
 class Ranked:
     """The pipeline's answer in rows, best first, and what is needed to explain it.
 
-    ``placed`` names the source of each row that a rule put in its place.
+    ``shares_KS`` are the blend's, also where a ranker gave the order; ``placed`` names the source of each row that a
+    rule put in its place; ``policy`` what gave the order.
     """
 
     rows_n: NDArray[np.int32]
@@ -44,6 +47,7 @@ class Ranked:
     merged: Merged
     shares_KS: NDArray[np.float32]
     sources: tuple[str, ...]
+    policy: str
     placed: dict[int, str] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
     stage_ms: dict[str, float] = field(default_factory=dict)
@@ -61,6 +65,7 @@ class Pipeline:
         candidates_per_source: How many items each source may bring.
         history_limit: How many of a visitor's last events a query holds.
         fitted_until_ms: Nothing at or after this time was seen by any fit.
+        rank_stage: Ranks one placement; the others, and that one where it fails, are ranked by their blends.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Pipeline:
         candidates_per_source: int,
         history_limit: int,
         fitted_until_ms: int,
+        rank_stage: RankStage | None = None,
     ) -> None:
         self.item_ids = item_ids
         self.generators = generators
@@ -83,6 +89,7 @@ class Pipeline:
         self.candidates_per_source = candidates_per_source
         self.history_limit = history_limit
         self.fitted_until_ms = fitted_until_ms
+        self.rank_stage = rank_stage
 
     def placement(self, name: str) -> Placement:
         """One placement by name.
@@ -96,16 +103,15 @@ class Pipeline:
 
     def with_placements(self, placements: Mapping[str, Placement]) -> Pipeline:
         """The same generators under other placements."""
-        return Pipeline(
-            item_ids=self.item_ids,
-            generators=self.generators,
-            placements=placements,
-            signals=self.signals,
-            target=self.target,
-            candidates_per_source=self.candidates_per_source,
-            history_limit=self.history_limit,
-            fitted_until_ms=self.fitted_until_ms,
-        )
+        changed = copy.copy(self)
+        changed.placements = placements
+        return changed
+
+    def with_rank_stage(self, rank_stage: RankStage | None) -> Pipeline:
+        """The same with another ranker, or with none."""
+        changed = copy.copy(self)
+        changed.rank_stage = rank_stage
+        return changed
 
     def retrieve(
         self,
@@ -147,6 +153,7 @@ class Pipeline:
         eligible_V: NDArray[np.bool_],
         family_V: NDArray[np.int64] | None = None,
         budget_ms: float | None = None,
+        rank_budget_ms: float | None = None,
         tolerant: bool = False,
     ) -> Ranked:
         """The best items for a query.
@@ -159,7 +166,9 @@ class Pipeline:
             eligible_V: Which items may be answered (the filter stage, so that a narrow filter still finds enough).
             family_V: Variants of one product share a number; only the best of each is answered.
             budget_ms: Time for the sources.
-            tolerant: Leave failing sources out (serving) instead of raising (evaluation).
+            rank_budget_ms: Time for the ranker; past it the blend ranks.
+            tolerant: Leave failing sources out, and rank by the blend where the ranker fails (serving), instead of
+                raising (evaluation).
         """
         placement = self.placement(placement_name)
         degraded: list[str] = []
@@ -169,11 +178,8 @@ class Pipeline:
         )
         clock.lap("retrieve")
         shares_KS = placement.blends[repeat].shares_KS(merged, placement.sources)
-        scores_K = shares_KS.sum(axis=1)
-        order = np.argsort(-scores_K, kind="stable")
-        order = order[scores_K[order] > 0]
+        answer, policy = self._rank(placement, query, merged, shares_KS, rank_budget_ms, degraded if tolerant else None)
         clock.lap("rank")
-        answer = Answered(merged.rows_K[order], scores_K[order])
         if placement.latest is not None:
             nearest = self.generators[placement.latest.source]
             answer = answer_latest(answer, placement.latest, nearest, query, limit, eligible_V)
@@ -187,10 +193,41 @@ class Pipeline:
             merged,
             shares_KS,
             placement.sources,
+            policy,
             answer.placed,
             degraded,
             clock.laps,
         )
+
+    def _rank(
+        self,
+        placement: Placement,
+        query: Query,
+        merged: Merged,
+        shares_KS: NDArray[np.float32],
+        budget_ms: float | None,
+        degraded: list[str] | None,
+    ) -> tuple[Answered, str]:
+        """All candidates by the ranker's probabilities, or those of positive blend score by the blend's."""
+        stage = self.rank_stage
+        if stage is not None and stage.placement == placement.name:
+            deadline = None if budget_ms is None else time.perf_counter() + budget_ms / 1000
+            try:
+                logits_K = stage.logits(query, merged, placement.sources, deadline=deadline)
+                order = np.argsort(-logits_K, kind="stable")
+                probability_K = stage.ranker.calibrator.probabilities(logits_K[order]).astype(np.float32)
+                return Answered(merged.rows_K[order], probability_K), stage.model
+            except OverBudgetError:
+                _degrade(degraded, f"rank: past the budget of {budget_ms:g} ms, by the blend instead")
+            except Exception:  # the ranker must not take the answer down
+                if degraded is None:
+                    raise
+                logger.exception("the ranker failed")
+                _degrade(degraded, "rank: the ranker failed, by the blend instead")
+        scores_K = shares_KS.sum(axis=1)
+        order = np.argsort(-scores_K, kind="stable")
+        order = order[scores_K[order] > 0]
+        return Answered(merged.rows_K[order], scores_K[order]), "blend"
 
     def save(self, writer: BundleWriter) -> None:
         """Write everything that :meth:`load` reads."""
@@ -218,8 +255,11 @@ class Pipeline:
             "candidates_per_source": self.candidates_per_source,
             "history_limit": self.history_limit,
             "fitted_until_ms": self.fitted_until_ms,
+            "has_ranker": self.rank_stage is not None,
         }
         writer.write_json(PIPELINE_FILE, document)
+        if self.rank_stage is not None:
+            self.rank_stage.save(writer)
 
     @classmethod
     def load(cls, bundle: Bundle) -> Pipeline:
@@ -254,6 +294,7 @@ class Pipeline:
                 candidates_per_source=document["candidates_per_source"],
                 history_limit=document["history_limit"],
                 fitted_until_ms=document["fitted_until_ms"],
+                rank_stage=RankStage.load(bundle) if document["has_ranker"] else None,
             )
         except KeyError as error:
             raise BundleError(f"{PIPELINE_FILE}: expected the key {error}; train again with this version") from error

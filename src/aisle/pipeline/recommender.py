@@ -52,6 +52,11 @@ class RecommenderSettings(Protocol):
         """Time for the sources of one request."""
         ...
 
+    @property
+    def rank_budget_ms(self) -> float:
+        """Time for the ranker of one request."""
+        ...
+
 
 class Recommender:
     """The active bundle's pipeline over the store's live state.
@@ -194,13 +199,14 @@ class Recommender:
             eligible_V=eligible_V,
             family_V=catalogue.family_V,
             budget_ms=self._settings.retrieve_budget_ms,
+            rank_budget_ms=self._settings.rank_budget_ms,
             tolerant=True,
         )
         items = [
             self._explain(pipeline, placement.fill, query, ranked, number, request.explain)
             for number in range(len(ranked.rows_n))
         ]
-        return Answer(items, self._version, ranked.degraded, policy="blend", stage_ms=ranked.stage_ms)
+        return Answer(items, self._version, ranked.degraded, policy=ranked.policy, stage_ms=ranked.stage_ms)
 
     def _eligible(
         self, request: RecommendationRequest, history: HistoryRows, target: str, repeat: RepeatPolicy

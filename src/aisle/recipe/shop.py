@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.generators import GeneratorSpec
+from aisle.recipe.ranker import RankerSpec
 from aisle.recipe.strict import Strict, nearest
 
 #: Kinds of generators whose answer is the same for everyone, and those that go from item to items.
@@ -71,6 +72,7 @@ class ShopRecipe(Strict):
     candidates_per_source: PositiveInt = 150
     generators: Annotated[dict[str, GeneratorSpec], Field(min_length=1)]
     placements: Annotated[dict[str, PlacementSpec], Field(min_length=1)]
+    ranker: RankerSpec | None = None
 
     @model_validator(mode="after")
     def _names_what_there_is(self) -> Self:
@@ -89,6 +91,18 @@ class ShopRecipe(Strict):
             if placement.latest is not None:
                 neighbours = [source for source, kind in known.items() if kind in NEIGHBOUR_KINDS]
                 _check_source(f"placements.{name}.latest.source", placement.latest.source, neighbours)
+        return self
+
+    @model_validator(mode="after")
+    def _ranks_what_visitors_take_next(self) -> Self:
+        if self.ranker is None:
+            return self
+        fitting = [name for name, placement in self.placements.items() if placement.fit == "next-window"]
+        if self.ranker.placement not in fitting:
+            raise ValueError(
+                f"ranker.placement: expected a placement with fit: next-window ({', '.join(fitting)}), received "
+                f"{self.ranker.placement!r}"
+            )
         return self
 
 

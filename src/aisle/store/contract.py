@@ -192,6 +192,10 @@ class Store(Protocol):
         """All events in the order of arrival, in batches of :data:`TRAINING_FRAME`; later arrivals are left out."""
         ...
 
+    def last_seq(self) -> int:
+        """The number of the event that arrived last; 0 where there is none."""
+        ...
+
     def num_events(self) -> int:
         """How many events there are; a list event counts once."""
         ...

@@ -147,8 +147,7 @@ class EventReads:
             batch_rows: at most so many rows per frame.
         """
         before_ms = _END_OF_TIME_MS if before_ms is None else before_ms
-        with self.database.reader() as driver:
-            last = driver.execute(_LAST_SEQ).fetchone()[0]
+        last = self.last_seq()
         after = -1
         while after < last:
             with self.database.reader() as driver:
@@ -157,6 +156,11 @@ class EventReads:
                 return
             after = rows[-1][0]
             yield _training_frame(rows)
+
+    def last_seq(self) -> int:
+        """The number of the event that arrived last; 0 where there is none."""
+        with self.database.reader() as driver:
+            return int(driver.execute(_LAST_SEQ).fetchone()[0])
 
     def num_events(self) -> int:
         """How many events there are; a list event counts once."""

@@ -51,6 +51,7 @@ class SqlStore:
         self.user_events = event_reads.user_events
         self.scan_events = event_reads.scan_events
         self.num_events = event_reads.num_events
+        self.last_seq = event_reads.last_seq
         self.popular_items = event_reads.popular_items
 
         catalogue = Catalogue(self._database, clock, marks)

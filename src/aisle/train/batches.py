@@ -1,12 +1,14 @@
 """Rows for a ranker, and the batches of an epoch: shuffled by seed, gathered at once, from memory or from mapped files.
 
-Legend of shapes: R rows, B rows of a batch, N dense features, S single-valued sparse features.
+Rows of one candidate list may be kept together, for losses that look at whole lists.
+
+Legend of shapes: R rows, B rows of a batch, L lists, N dense features, S single-valued sparse features.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,19 +32,22 @@ class RankerRows:
         sparse_RS: int64 ids.
         label_R: float32, 0 or 1.
         weight_R: float32, not negative; their sum is positive.
+        list_R: int64 numbers of candidate lists, rising; missing: every row is a list of its own.
     """
 
     dense_RN: NDArray[np.float32]
     sparse_RS: NDArray[np.int64]
     label_R: NDArray[np.float32]
     weight_R: NDArray[np.float32]
+    list_R: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(array) for array in self._arrays()}
         if len(lengths) != 1 or 0 in lengths or self.dense_RN.ndim != 2 or self.sparse_RS.ndim != 2:
             shapes = [array.shape for array in self._arrays()]
             raise ValueError(f"expected dense [R, N], sparse [R, S], label [R] and weight [R], received {shapes}")
-        for array, dtype in zip(self._arrays(), (np.float32, np.int64, np.float32, np.float32), strict=True):
+        dtypes = (np.float32, np.int64, np.float32, np.float32, np.int64)
+        for array, dtype in zip(self._arrays(), dtypes, strict=False):
             if array.dtype != dtype:
                 raise ValueError(f"expected {np.dtype(dtype)}, received {array.dtype}; convert the arrays")
 
@@ -60,7 +65,8 @@ class RankerRows:
         return digest.hexdigest()
 
     def _arrays(self) -> tuple[NDArray[Any], ...]:
-        return self.dense_RN, self.sparse_RS, self.label_R, self.weight_R
+        lists = () if self.list_R is None else (self.list_R,)
+        return self.dense_RN, self.sparse_RS, self.label_R, self.weight_R, *lists
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ class Batch:
     sparse_BS: Tensor
     label_B: Tensor
     weight_B: Tensor
+    list_B: Tensor  # from 0
 
 
 class Batches:
@@ -78,8 +85,8 @@ class Batches:
 
     Args:
         rows: What is read.
-        batch_size: B; the last batch of an epoch may be smaller.
-        seed: Orders the rows anew in each epoch.
+        batch_size: B; the last batch of an epoch may be smaller. Of whole lists a batch has about as many rows.
+        seed: Orders the rows, or lists, anew in each epoch.
         unknown_rate: The share of ids that become the unknown one (row 1), so that its vector means something.
         unknown_columns: In which columns of ``sparse_RS``.
     """
@@ -99,17 +106,22 @@ class Batches:
             )
         self.rows = rows
         self.batch_size = batch_size
+        # Where each list starts, and the end.
+        self._bounds: NDArray[np.int64] | None = None
         self.num_batches = -(-len(rows) // batch_size)
+        if rows.list_R is not None:
+            self._bounds = np.append(np.unique(rows.list_R, return_index=True)[1], len(rows))
+            self.num_batches = max(1, len(rows) // max(batch_size, int(np.diff(self._bounds).max())))
         self._seed = seed
         self._unknown_rate = unknown_rate
         self._unknown_columns = list(unknown_columns)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """The shuffled batches of an epoch, from number ``first`` on."""
-        order_R = np.random.default_rng([self._seed, epoch]).permutation(len(self.rows))
+        choose = self._rows_of(np.random.default_rng([self._seed, epoch]))
         for number in range(first, self.num_batches):
             # Rows in rising order are kinder to the disk and the caches; within a batch the order means nothing.
-            chosen_B = np.sort(order_R[number * self.batch_size : (number + 1) * self.batch_size])
+            chosen_B = np.sort(choose(number))
             sparse_BS = self.rows.sparse_RS[chosen_B]
             if self._unknown_rate > 0 and self._unknown_columns:
                 draw = np.random.default_rng([self._seed, epoch, number, 1])
@@ -121,7 +133,31 @@ class Batches:
                 torch.from_numpy(sparse_BS),
                 torch.from_numpy(self.rows.label_R[chosen_B]),
                 torch.from_numpy(self.rows.weight_R[chosen_B]),
+                _lists(self.rows, chosen_B),
             )
+
+    def _rows_of(self, draw: np.random.Generator) -> Callable[[int], NDArray[np.int64]]:
+        """Which rows each batch of an epoch has."""
+        size, bounds = self.batch_size, self._bounds
+        if bounds is None:
+            order_R = draw.permutation(len(self.rows))
+            return lambda number: order_R[number * size : (number + 1) * size]
+        order_L = draw.permutation(len(bounds) - 1)
+        starts_L = np.cumsum(np.diff(bounds)[order_L]) - np.diff(bounds)[order_L]
+        # No list is longer than a batch, so each of these equal stretches of rows has the start of one.
+        batch_L = starts_L * self.num_batches // len(self.rows)
+
+        def rows(number: int) -> NDArray[np.int64]:
+            chosen = order_L[batch_L == number]
+            return np.concatenate([np.arange(bounds[one], bounds[one + 1]) for one in chosen])
+
+        return rows
+
+
+def _lists(rows: RankerRows, chosen_B: NDArray[np.int64]) -> Tensor:
+    if rows.list_R is None:
+        return torch.arange(len(chosen_B))
+    return torch.from_numpy(np.unique(rows.list_R[chosen_B], return_inverse=True)[1].astype(np.int64))
 
 
 def in_order(rows: RankerRows, batch_size: int) -> Iterator[Batch]:
@@ -134,4 +170,5 @@ def in_order(rows: RankerRows, batch_size: int) -> Iterator[Batch]:
             torch.from_numpy(np.array(rows.sparse_RS[part])),
             torch.from_numpy(np.array(rows.label_R[part])),
             torch.from_numpy(np.array(rows.weight_R[part])),
+            _lists(rows, np.arange(start, min(start + batch_size, len(rows)))),
         )

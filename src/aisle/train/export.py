@@ -1,4 +1,4 @@
-"""Exports a ranker into a bundle: the scoring half as an ONNX graph, the tables as plain arrays.
+"""Exports a ranker for serving: the scoring half as an ONNX graph, the tables as plain arrays.
 
 Legend of shapes: K candidates, N dense features, F embedded features, D embedding dimension.
 """
@@ -10,42 +10,24 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from aisle.bundle import BundleWriter
 from aisle.models import Ranker
 from aisle.pipeline.calibration import Calibrator, PlattCalibrator
-from aisle.pipeline.onnx_ranker import (
-    CALIBRATOR_FILE,
-    DENSE_INPUT,
-    DOCUMENT_FILE,
-    EMBEDDED_INPUT,
-    GRAPH_FILE,
-    LOGITS_OUTPUT,
-    TABLES_FOLDER,
-)
-from aisle.train.onnx_export import OPSET, export_onnx
+from aisle.pipeline.onnx_ranker import DENSE_INPUT, EMBEDDED_INPUT, LOGITS_OUTPUT, OnnxRanker
+from aisle.train.onnx_export import export_onnx
 
 
-def export_ranker(
-    ranker: Ranker,
-    writer: BundleWriter,
-    *,
-    dense_names: Sequence[str],
-    calibrator: Calibrator | None = None,
-) -> None:
-    """Write ``ranker/`` of a bundle, which :class:`aisle.pipeline.onnx_ranker.OnnxRanker` loads.
+def export_ranker(ranker: Ranker, *, dense_names: Sequence[str], calibrator: Calibrator | None = None) -> OnnxRanker:
+    """The ranker as it serves, without torch.
 
     Args:
         ranker: The trained model.
-        writer: Of the bundle.
         dense_names: The N columns of dense features, in order.
         calibrator: Logits to probabilities; missing: the ranker's own.
     """
     if len(dense_names) != ranker.num_dense:
         raise ValueError(f"expected {ranker.num_dense} names of dense features, received {len(dense_names)}")
-    writer.write_bytes(GRAPH_FILE, export_graph(ranker))
-    embeddings = ranker.embeddings.serving_half().save(writer, TABLES_FOLDER)
-    writer.write_json(DOCUMENT_FILE, {"dense": list(dense_names), "embeddings": embeddings, "opset": OPSET})
-    writer.write_json(CALIBRATOR_FILE, (calibrator or PlattCalibrator()).as_json())
+    embeddings = ranker.embeddings.serving_half()
+    return OnnxRanker(export_graph(ranker), embeddings, dense_names, calibrator or PlattCalibrator())
 
 
 def export_graph(ranker: Ranker) -> bytes:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from aisle.errors import DataError
 from aisle.models import Ranker
-from aisle.nn.losses import weighted_bce
+from aisle.nn.losses import listwise_softmax, weighted_bce
 from aisle.nn.sparse import SparseFeatures
 from aisle.progress import Progress, silent
 from aisle.train.batches import Batch, Batches, RankerRows
@@ -47,6 +47,9 @@ class LoopSettings:
         patience: Training stops after so many evaluations in a row without a new best log loss.
         unknown_rate: The share of ids that training replaces by the unknown one.
         unknown_features: In which features; all that the model looks up if missing.
+        listwise_weight: Beside the log loss of each row, that of a softmax over each candidate list counts so much; the
+            rows must say which lists they are of.
+        list_power: See :func:`aisle.nn.losses.listwise_softmax`.
         precision: Of the products in training; ``bfloat16`` is about twice as fast where the processor knows it. The
             weights, their updates and all evaluation are float32 in any case.
         seed: Orders the rows, and draws what is dropped.
@@ -62,6 +65,8 @@ class LoopSettings:
     patience: int = 2
     unknown_rate: float = 0.0
     unknown_features: tuple[str, ...] | None = None
+    listwise_weight: float = 0.0
+    list_power: float = 0.5
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
 
@@ -71,8 +76,15 @@ class Fit:
     """What training did; the ranker holds the weights of ``best`` (the last ones where nothing was evaluated)."""
 
     num_steps: int
+    steps_per_epoch: int
     evaluations: tuple[Evaluation, ...]
     best: Evaluation | None
+
+    @property
+    def num_epochs(self) -> int:
+        """After how many passes, the last one perhaps not whole, the ranker did best."""
+        num_steps = self.num_steps if self.best is None else self.best.num_steps
+        return -(-num_steps // self.steps_per_epoch)
 
 
 @dataclass
@@ -177,7 +189,8 @@ class _Training:
         self.ranker.train(False)
         best = self.position.best
         evaluations = tuple(self.position.evaluations)
-        return Fit(self.position.num_steps, evaluations, None if best is None else evaluations[best])
+        found = None if best is None else evaluations[best]
+        return Fit(self.position.num_steps, self.batches.num_batches, evaluations, found)
 
     def _step(self, batch: Batch) -> None:
         factor = linear_decay(self.position.num_steps, self.num_steps, warmup_steps=self.settings.warmup_steps)
@@ -186,7 +199,7 @@ class _Training:
         self.ranker.train(True)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
             logits_B = self.ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS))
-        loss = weighted_bce(logits_B.float(), batch.label_B, batch.weight_B)
+        loss = self._loss(logits_B.float(), batch)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
         self.optimizer.step()
@@ -199,6 +212,14 @@ class _Training:
         self.position.num_steps += 1
         self.position.loss_sum += value
         self.position.loss_steps += 1
+
+    def _loss(self, logits_B: Tensor, batch: Batch) -> Tensor:
+        loss = weighted_bce(logits_B, batch.label_B, batch.weight_B)
+        if self.settings.listwise_weight > 0:
+            power = self.settings.list_power
+            of_lists = listwise_softmax(logits_B, batch.label_B, batch.weight_B, batch.list_B, power=power)
+            loss = loss + self.settings.listwise_weight * of_lists
+        return loss
 
     def _evaluate_if_due(self) -> None:
         done, position = self.position.num_steps, self.position
@@ -276,6 +297,8 @@ def _check(ranker: Ranker, rows: RankerRows, settings: LoopSettings) -> None:
             f"expected rows with {ranker.num_dense} dense and {num_sparse} sparse features, received "
             f"{rows.dense_RN.shape[1]} and {rows.sparse_RS.shape[1]}"
         )
+    if settings.listwise_weight > 0 and rows.list_R is None:
+        raise ValueError("listwise_weight: expected rows that say which lists they are of, received rows without")
     if settings.num_epochs < 1 or settings.patience < 1 or settings.evaluations_per_epoch < 1:
         raise ValueError(f"expected num_epochs, patience and evaluations_per_epoch >= 1, received {settings}")
 

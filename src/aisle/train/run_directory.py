@@ -1,7 +1,8 @@
 """A run directory: the resolved recipe, the split fits, metrics, and the bundle that will serve.
 
 ``splits/<date>/`` hold the pipelines that were fitted before each test window, which evaluation reads; ``bundle/``
-holds the one fitted on all data, which serves. ``metrics.json`` speaks of the latest split.
+holds the one fitted on all data, which serves. ``metrics.json`` speaks of the latest split. ``checkpoints/`` is there
+while a training is unfinished: what it has finished so far.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import Any
 import orjson
 
 from aisle.bundle import Bundle, BundleWriter
-from aisle.data.snapshots import ShopLog
+from aisle.data.snapshots import LogMark, ShopLog
 from aisle.errors import BundleError, DataError
-from aisle.evaluate.windows import Window, build_window
+from aisle.evaluate.windows import Window
 from aisle.pipeline import Pipeline
 from aisle.recipe import ShopRecipe, dump, load
-from aisle.train.shop import ShopFit, signals_of
+from aisle.train.shop import ShopFit, window_of
+from aisle.train.work_directory import WorkDirectory
 
 RECIPE_NAME = "recipe.yaml"
 METRICS_NAME = "metrics.json"
@@ -29,6 +31,16 @@ EVALUATION_NAME = "evaluate.json"
 LOG_NAME = "train.log"
 BUNDLE_NAME = "bundle"
 SPLITS_NAME = "splits"
+CHECKPOINTS_NAME = "checkpoints"
+BEGUN_NAME = "begun.json"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A training that has begun: the version of its bundle, and how far the history was read."""
+
+    version: str
+    mark: LogMark
 
 
 @dataclass(frozen=True)
@@ -47,27 +59,48 @@ class RunDirectory:
         """What training said."""
         return self.path / LOG_NAME
 
-    def write_fit(self, recipe: ShopRecipe, fit: ShopFit, *, version: str, num_events: int) -> Bundle:
-        """Write the recipe, the split fits and the bundle; returns the bundle, opened and verified."""
+    @property
+    def work(self) -> WorkDirectory:
+        """What an unfinished training has finished so far."""
+        return WorkDirectory(self.path / CHECKPOINTS_NAME)
+
+    def begin(self, recipe: ShopRecipe, begun: Begun) -> None:
+        """Note what is trained, on which data, so that it can go on after a kill."""
+        self.work.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.path / RECIPE_NAME, dump(recipe).encode())
+        write_atomically(self.work.path / BEGUN_NAME, orjson.dumps(begun))
+
+    def abandon(self) -> None:
+        """Forget a training that cannot be finished; its log stays."""
+        self.work.remove()
+        (self.path / RECIPE_NAME).unlink(missing_ok=True)
+
+    def begun(self) -> Begun | None:
+        """What :meth:`begin` noted; ``None`` where no training is unfinished."""
+        path = self.work.path / BEGUN_NAME
+        if not path.is_file():
+            return None
+        document = orjson.loads(path.read_bytes())
+        return Begun(document["version"], LogMark(**document["mark"]))
+
+    def write_fit(self, recipe: ShopRecipe, fit: ShopFit, *, version: str, num_events: int) -> Bundle:
+        """Write the split fits and the bundle; returns the bundle, opened and verified."""
         for window, pipeline in fit.tests:
             start = dt.datetime.fromtimestamp(window.snapshot.until_ms / 1000, dt.UTC).strftime("%Y-%m-%d")
-            with BundleWriter(
+            writer = BundleWriter(
                 self.path / SPLITS_NAME / start,
                 name=recipe.name,
                 version=f"{version}-{start}",
                 cut_offs={"fitted_until": pipeline.fitted_until_ms},
                 extra={"horizon_days": window.horizon_days},
-            ) as writer:
-                pipeline.save(writer)
+            )
+            _save(pipeline, writer)
         cut_offs = {
             "fitted_until": fit.serving.fitted_until_ms,
             "split": fit.tests[0][1].fitted_until_ms,
         }
-        with BundleWriter(
-            self.bundle, name=recipe.name, version=version, cut_offs=cut_offs, extra={"num_events": num_events}
-        ) as writer:
-            fit.serving.save(writer)
+        extra = {"num_events": num_events}
+        _save(fit.serving, BundleWriter(self.bundle, name=recipe.name, version=version, cut_offs=cut_offs, extra=extra))
         return Bundle.open(self.bundle)
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
@@ -110,14 +143,15 @@ class RunDirectory:
                 f"{directory}: the workspace's items before the split differ from those the split was fitted on "
                 f"({snapshot.num_items} and {len(pipeline.item_ids)} rows); older data was imported since: train again"
             )
-        window = build_window(
-            log,
-            snapshot,
-            horizon_days=recipe.windows.horizon_days,
-            signals=signals_of(recipe),
-            history_limit=recipe.history_limit,
-        )
-        return window, pipeline
+        return window_of(recipe, log, snapshot), pipeline
+
+
+def _save(pipeline: Pipeline, writer: BundleWriter) -> None:
+    """Write a pipeline where a training that was killed has not yet; bundles appear whole."""
+    if writer.directory.exists():
+        return
+    with writer:
+        pipeline.save(writer)
 
 
 def open_run(path: Path) -> RunDirectory:

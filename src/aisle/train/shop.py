@@ -1,8 +1,9 @@
-"""Train a shop's pipeline: generators per snapshot, blends on earlier windows, then everything again on all data.
+"""Train a shop's pipeline: generators per snapshot, blends and rankers on earlier windows, then all again on all data.
 
 Cut-offs go back from the end of the data in steps of the horizon. At each, generators are fitted on what came before.
-The pipeline of a test window blends them with weights fitted on the windows before it; the pipeline that will serve is
-fitted on everything, with weights from the latest windows.
+The pipeline of a test window blends them with weights fitted on the windows before it, and ranks with a model that
+learnt from snapshots whose horizons end before it; the pipeline that will serve is fitted on everything, with weights
+from the latest windows.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from aisle.data.snapshots import ShopLog, Snapshot
 from aisle.errors import DataError
@@ -23,10 +25,27 @@ from aisle.retrieval import Signals
 from aisle.schema import DAY_MS, format_timestamp
 from aisle.train.blend import fit_blend
 from aisle.train.examples import Examples, build_examples
+from aisle.train.work_directory import WorkDirectory
+
+if TYPE_CHECKING:
+    from aisle.train.ranker import BuildRanker
 
 logger = logging.getLogger(__name__)
 
 FitGenerators = Callable[[Snapshot], Mapping[str, Generator]]
+
+
+@dataclass(frozen=True)
+class Fitters:
+    """What a recipe's parts are made by.
+
+    Attributes:
+        fit_generators: Fits the recipe's generators on a snapshot.
+        build_ranker: Makes the recipe's untrained ranker; missing where it has none.
+    """
+
+    fit_generators: FitGenerators
+    build_ranker: BuildRanker | None = None
 
 
 @dataclass(frozen=True)
@@ -48,14 +67,15 @@ def signals_of(recipe: ShopRecipe) -> Signals:
 
 
 def train_shop(
-    recipe: ShopRecipe, log: ShopLog, fit_generators: FitGenerators, *, progress: Progress = silent
+    recipe: ShopRecipe, log: ShopLog, fitters: Fitters, work: WorkDirectory, *, progress: Progress = silent
 ) -> ShopFit:
     """Fit everything that the recipe says.
 
     Args:
         recipe: What to fit.
         log: The shop's history.
-        fit_generators: Fits the recipe's generators on a snapshot.
+        fitters: See there.
+        work: Keeps finished parts; what is there already is not made again.
         progress: Told of each step.
 
     Raises:
@@ -69,15 +89,9 @@ def train_shop(
     for cut in cuts:
         steps.next("fit generators")
         snapshot = log.before(cut)
-        window = build_window(
-            log,
-            snapshot,
-            horizon_days=horizon,
-            signals=signals_of(recipe),
-            history_limit=recipe.history_limit,
-        )
+        window = window_of(recipe, log, snapshot)
         _check_questions(window, log, recipe)
-        bare = _bare_pipeline(recipe, snapshot, fit_generators(snapshot))
+        bare = bare_pipeline(recipe, snapshot, fitters, work)
         steps.next("collect candidates")
         fitted.append(_Fitted(window, bare, _examples(recipe, bare, window, log)))
     results = [
@@ -88,10 +102,25 @@ def train_shop(
         for number in range(tests)
     ]
     steps.next("fit generators on all data")
-    snapshot = log.before(log.end_ms)
-    bare = _bare_pipeline(recipe, snapshot, fit_generators(snapshot))
+    bare = bare_pipeline(recipe, log.before(log.end_ms), fitters, work)
     steps.next("fit blends")
-    return ShopFit(results, _blended(recipe, bare, fitted[:validations]))
+    fit = ShopFit(results, _blended(recipe, bare, fitted[:validations]))
+    if recipe.ranker is None:
+        return fit
+    from aisle.train.shop_ranker import add_rankers
+
+    return add_rankers(recipe, log, fit, fitters, work, progress=progress)
+
+
+def window_of(recipe: ShopRecipe, log: ShopLog, snapshot: Snapshot) -> Window:
+    """What the visitors known to a snapshot took in the recipe's horizon after it."""
+    return build_window(
+        log,
+        snapshot,
+        horizon_days=recipe.windows.horizon_days,
+        signals=signals_of(recipe),
+        history_limit=recipe.history_limit,
+    )
 
 
 @dataclass(frozen=True)
@@ -141,8 +170,13 @@ def _check_questions(window: Window, log: ShopLog, recipe: ShopRecipe) -> None:
         logger.warning("nobody who is known took anything in %s: sources of visitors weigh the same, untested", start)
 
 
-def _bare_pipeline(recipe: ShopRecipe, snapshot: Snapshot, generators: Mapping[str, Generator]) -> Pipeline:
-    """The pipeline before its blends are fitted; sources that the data could not fill are left out."""
+def bare_pipeline(recipe: ShopRecipe, snapshot: Snapshot, fitters: Fitters, work: WorkDirectory) -> Pipeline:
+    """The pipeline of a snapshot before its blends are fitted."""
+    return work.pipeline(snapshot.until_ms, lambda: _fit_pipeline(recipe, snapshot, fitters.fit_generators(snapshot)))
+
+
+def _fit_pipeline(recipe: ShopRecipe, snapshot: Snapshot, generators: Mapping[str, Generator]) -> Pipeline:
+    """Sources that the data could not fill are left out."""
     placements = {}
     for name, spec in recipe.placements.items():
         sources = tuple(source for source in spec.sources if source in generators)

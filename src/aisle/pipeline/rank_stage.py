@@ -1,0 +1,166 @@
+"""The rank stage of a pipeline: features of the merged candidates, the exported ranker, within a budget of time.
+
+Legend of shapes: K candidates, S sources of the pipeline, F candidate features, N dense and P sparse model inputs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aisle.bundle import Bundle, BundleWriter
+from aisle.errors import BundleError
+from aisle.features.candidates import CandidateFeaturizer
+from aisle.features.ranker_inputs import FIRST_ROW, RankerInputs
+from aisle.pipeline.blend import Merged
+from aisle.pipeline.calibration import Calibrator
+from aisle.pipeline.onnx_ranker import OnnxRanker
+from aisle.pipeline.query import Query
+
+STAGE_FILE = "ranker/stage"
+#: Candidates are scored in parts, so that a budget is overrun by one part at most.
+PART = 256
+
+
+class OverBudgetError(Exception):
+    """The stage ran out of time; whoever asked falls back to the blend."""
+
+
+@dataclass(frozen=True)
+class Featurized:
+    """What a ranker is given of the candidates of one question, or of many training rows.
+
+    Attributes:
+        features_KF: See :class:`aisle.features.candidates.CandidateFeaturizer`.
+        items_K: Item rows.
+        codes_K2: Codes of category and brand; 0: unknown.
+    """
+
+    features_KF: NDArray[np.float32]
+    items_K: NDArray[np.int32]
+    codes_K2: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, featurizer: CandidateFeaturizer, query: Query, merged: Merged, sources: Sequence[str]) -> Self:
+        """Featurize merged candidates.
+
+        Args:
+            featurizer: Its sources may be more than those at hand: what is missing said nothing.
+            query: Who asks.
+            merged: The candidates.
+            sources: The names of the S columns of ``merged``.
+        """
+        scores_KS = np.zeros((len(merged.rows_K), len(featurizer.sources)), np.float32)
+        ranks_KS = np.zeros(scores_KS.shape, np.int32)
+        places = [featurizer.sources.index(name) for name in sources]
+        scores_KS[:, places] = merged.normalized_KS()
+        ranks_KS[:, places] = merged.ranks_KS
+        features_KF = featurizer.features(query, merged.rows_K, scores_KS, ranks_KS)
+        return cls(features_KF, merged.rows_K, featurizer.item_codes(merged.rows_K))
+
+    def encode(self, inputs: RankerInputs) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """A model's inputs [K, N] and [K, P]."""
+        codes_K2 = self.codes_K2.astype(np.int64) + FIRST_ROW - 1  # code 0 is the unknown row
+        ids: dict[str, NDArray[Any]] = {"item": self.items_K, "category": codes_K2[:, 0], "brand": codes_K2[:, 1]}
+        return inputs.encode(self.features_KF, ids)
+
+
+class RankStage:
+    """Orders candidates by the probability that they are taken.
+
+    Args:
+        featurizer: Of candidates.
+        inputs: From features to the model's inputs.
+        ranker: The exported model.
+        placement: The placement that it ranks.
+        model: The model's kind, as answers and reports name it.
+    """
+
+    def __init__(
+        self,
+        *,
+        featurizer: CandidateFeaturizer,
+        inputs: RankerInputs,
+        ranker: OnnxRanker,
+        placement: str,
+        model: str,
+    ) -> None:
+        self.featurizer = featurizer
+        self.inputs = inputs
+        self.ranker = ranker
+        self.placement = placement
+        self.model = model
+
+    def with_calibrator(self, calibrator: Calibrator) -> RankStage:
+        """The same stage under another calibrator."""
+        return RankStage(
+            featurizer=self.featurizer,
+            inputs=self.inputs,
+            ranker=self.ranker.with_calibrator(calibrator),
+            placement=self.placement,
+            model=self.model,
+        )
+
+    def logits(
+        self, query: Query, merged: Merged, sources: Sequence[str], *, deadline: float | None = None
+    ) -> NDArray[np.float32]:
+        """The log odds [K] of merged candidates.
+
+        Args:
+            query: Who asks.
+            merged: The candidates.
+            sources: The names of the S columns of ``merged``.
+            deadline: On the clock of ``time.perf_counter``; ``None``: take what it takes.
+
+        Raises:
+            OverBudgetError: the deadline passed.
+        """
+        _check(deadline)
+        return self.score(Featurized.of(self.featurizer, query, merged, sources), deadline=deadline)
+
+    def score(self, candidates: Featurized, *, deadline: float | None = None) -> NDArray[np.float32]:
+        """The log odds [K] of featurized candidates; see :meth:`logits`."""
+        dense_KN, sparse_KP = candidates.encode(self.inputs)
+        parts = []
+        for start in range(0, len(dense_KN), PART):
+            _check(deadline)
+            part = slice(start, start + PART)
+            parts.append(self.ranker.logits(dense_KN[part], sparse_KP[part]))
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def save(self, writer: BundleWriter) -> None:
+        """Write everything that :meth:`load` reads."""
+        self.featurizer.save(writer)
+        self.inputs.save(writer)
+        self.ranker.save(writer)
+        writer.write_json(STAGE_FILE, {"placement": self.placement, "model": self.model})
+
+    @classmethod
+    def load(cls, bundle: Bundle) -> Self:
+        """Read what was saved.
+
+        Raises:
+            BundleError: a part is missing or not as expected.
+        """
+        document: dict[str, Any] = bundle.read_json(STAGE_FILE)
+        try:
+            placement, model = document["placement"], document["model"]
+        except KeyError as error:
+            raise BundleError(f"{STAGE_FILE}: expected the key {error}; train again with this version") from error
+        return cls(
+            featurizer=CandidateFeaturizer.load(bundle),
+            inputs=RankerInputs.load(bundle),
+            ranker=OnnxRanker.load(bundle),
+            placement=placement,
+            model=model,
+        )
+
+
+def _check(deadline: float | None) -> None:
+    if deadline is not None and time.perf_counter() > deadline:
+        raise OverBudgetError

@@ -1,0 +1,73 @@
+"""What a training has finished so far, kept on the disk, so that one that was killed goes on where it was.
+
+Each part appears whole or not at all; what is there is not made again. A part depends on the recipe, the data and what
+was made before it alone, so a training that was killed ends as one that was not.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from aisle.bundle import Bundle, BundleWriter
+from aisle.features.candidates import CandidateFeaturizer
+from aisle.pipeline import Pipeline
+from aisle.schema import format_timestamp
+from aisle.train.ranker_examples import RankerExamples
+
+if TYPE_CHECKING:
+    from aisle.train.checkpoints import Checkpoints
+
+
+class _Saves(Protocol):
+    def save(self, writer: BundleWriter) -> None: ...
+
+
+Part = TypeVar("Part", bound=_Saves)
+
+
+@dataclass(frozen=True)
+class WorkDirectory:
+    """The finished parts of one training, by the time that they were fitted at."""
+
+    path: Path
+
+    def pipeline(self, until_ms: int, fit: Callable[[], Pipeline]) -> Pipeline:
+        """The pipeline with its generators, before any blend."""
+        return self._bundled("pipeline", until_ms, fit, Pipeline.load)
+
+    def featurizer(self, until_ms: int, fit: Callable[[], CandidateFeaturizer]) -> CandidateFeaturizer:
+        """The featurizer of candidates."""
+        return self._bundled("features", until_ms, fit, CandidateFeaturizer.load)
+
+    def examples(self, kind: str, until_ms: int, collect: Callable[[], RankerExamples]) -> RankerExamples:
+        """A ranker's examples, mapped from the disk."""
+        place = self._place(kind, until_ms)
+        if not place.exists():
+            collect().save(place)
+        return RankerExamples.load(place)
+
+    def checkpoints(self, until_ms: int) -> Checkpoints:
+        """Where the training of the ranker of that time leaves its state."""
+        from aisle.train.checkpoints import Checkpoints
+
+        return Checkpoints(self._place("ranker", until_ms))
+
+    def remove(self) -> None:
+        """Forget everything; the training is finished."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _place(self, kind: str, until_ms: int) -> Path:
+        return self.path / format_timestamp(until_ms)[:10] / kind
+
+    def _bundled(self, kind: str, until_ms: int, fit: Callable[[], Part], load: Callable[[Bundle], Part]) -> Part:
+        place = self._place(kind, until_ms)
+        if place.exists():
+            return load(Bundle.open(place, verify=False))
+        part = fit()
+        with BundleWriter(place, name=kind, cut_offs={"fitted_until": until_ms}) as writer:
+            part.save(writer)
+        return part
