@@ -190,6 +190,11 @@ def test_newer_items_bring_price_category_and_brand() -> None:
     assert found["brand_count"] == pytest.approx(np.log1p([2, 2, 0]))
     assert found["item_is_new"].tolist() == [0, 1, 1]
     assert grown.item_codes(np.array([TEA, 5, 6, 99], np.int32)).tolist() == [[2, 1], [2, 1], [0, 0], [0, 0]]
+    fitted_rows = [0, 1, TEA, 3, 4]
+    before, after = (features_of(one, VISITOR, *fitted_rows) for one in (featurizer(), grown))
+    for name in grown.names:  # the newer items' prices do not move what stands for an unknown one
+        assert after[name].tolist() == before[name].tolist(), name
+    assert found["item_log_price"][2] == before["item_log_price"][0]
 
 
 def test_saved_and_loaded(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ Legend of shapes: n profile entries, K candidates, S sources, F features, V item
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, Self
 
@@ -68,12 +69,12 @@ class CandidateFeaturizer:
         self.fitted_until_ms = fitted_until_ms
         known = tables.log_price_V[np.isfinite(tables.log_price_V)]
         self._usual_log_price = float(known.mean()) if len(known) else 0.0
-        self._items = _item_columns(tables, settings, self._usual_log_price)
-        self._items_VF = np.stack(list(self._items.values()), axis=1).astype(np.float32)
+        items = _item_columns(tables, settings, self._usual_log_price)
+        self._items_VF = _matrix(items)
         self._visitor = VisitorColumns(settings)
         # The names are those of the columns that a question without candidates gets.
         nobody = self._asked_columns(Nobody(), np.zeros(0, np.int64))
-        self.names = (*self._items, *nobody, *self._source_names())
+        self.names = (*items, *nobody, *self._source_names())
 
     @classmethod
     def fit(
@@ -108,17 +109,18 @@ class CandidateFeaturizer:
         )
 
     def extended(self, items: ItemColumns) -> CandidateFeaturizer:
-        """The same with newer items in the rows behind: their price, category and brand count, nothing was sold yet."""
-        return CandidateFeaturizer(
-            tables=self.tables.extended(log_or_nan(items.prices_V)),
-            category_V=np.concatenate([self.category_V, _codes(items.categories, self.categories)]),
-            brand_V=np.concatenate([self.brand_V, _codes(items.brands, self.brands)]),
-            categories=self.categories,
-            brands=self.brands,
-            sources=self.sources,
-            settings=self.settings,
-            fitted_until_ms=self.fitted_until_ms,
-        )
+        """The same with newer items in the rows behind: their price, category and brand count, nothing was sold yet.
+
+        What the fitted rows say does not change.
+        """
+        first = self.tables.num_rows
+        grown = copy.copy(self)
+        grown.tables = self.tables.extended(log_or_nan(items.prices_V))
+        grown.category_V = np.concatenate([self.category_V, _codes(items.categories, self.categories)])
+        grown.brand_V = np.concatenate([self.brand_V, _codes(items.brands, self.brands)])
+        newer = _item_columns(grown.tables.rows_from(first), self.settings, self._usual_log_price)
+        grown._items_VF = np.concatenate([self._items_VF, _matrix(newer)])
+        return grown
 
     def features(
         self, profile: Profile, rows_K: NDArray[np.int32], scores_KS: NDArray[np.float32], ranks_KS: NDArray[np.int32]
@@ -256,6 +258,10 @@ def _item_columns(tables: ItemTables, settings: CandidateSettings, usual_log_pri
         "item_log_price": np.where(np.isfinite(tables.log_price_V), tables.log_price_V, usual_log_price),
         "item_is_new": (tables.last_age_days_V >= NEVER_DAYS).astype(np.float64),
     }
+
+
+def _matrix(columns: Mapping[str, Values]) -> NDArray[np.float32]:
+    return np.stack(list(columns.values()), axis=1).astype(np.float32)
 
 
 def _codes(names: Sequence[str], known: Sequence[str]) -> NDArray[np.int32]:

@@ -5,6 +5,7 @@ Legend of shapes: N events, V item rows, W windows of popularity.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -28,6 +29,7 @@ from aisle.features.aggregates import (
     WindowedCounts,
     pair_keys,
 )
+from aisle.schema import Item
 
 #: Where nothing was bought twice yet.
 DEFAULT_INTERVAL_DAYS = 30.0
@@ -148,6 +150,16 @@ class ItemColumns:
             [*reserved, *catalogue["brand"].cast(pl.String).fill_null("")],
         )
 
+    @classmethod
+    def of_items(cls, items: Sequence[Item | None]) -> ItemColumns:
+        """Records as the catalogue gives them (``None``: no record)."""
+        prices = [math.nan if item is None or item.price is None else item.price for item in items]
+        return cls(
+            np.array(prices, np.float64),
+            [item.category[0] if item is not None and item.category else "" for item in items],
+            ["" if item is None else item.brand or "" for item in items],
+        )
+
 
 @dataclass(frozen=True)
 class ItemTables:
@@ -190,6 +202,10 @@ class ItemTables:
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
         grown = {name: np.concatenate([values, values[unknown]]) for name, values in columns.items()}
         return ItemTables(**grown | {"log_price_V": np.concatenate([self.log_price_V, log_prices])})
+
+    def rows_from(self, first: int) -> ItemTables:
+        """The rows from one on."""
+        return ItemTables(**{field.name: getattr(self, field.name)[first:] for field in fields(self)})
 
 
 def log_or_nan(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import BundleError, ConfigError
 from aisle.pipeline.blend import Blend, Merged, merge
-from aisle.pipeline.generators import Candidates, Generator, generator_kind
+from aisle.pipeline.generators import Candidates, EncodesNewItems, Generator, generator_kind
 from aisle.pipeline.placement import LatestRule, Placement
 from aisle.pipeline.query import Query
 from aisle.pipeline.rank_stage import OverBudgetError, RankStage
 from aisle.pipeline.request import RepeatPolicy
 from aisle.pipeline.rerank import Answered, answer_latest, fill, one_of_a_family
+from aisle.schema import Item
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,17 @@ class Ranked:
     placed: dict[int, str] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
     stage_ms: dict[str, float] = field(default_factory=dict)
+
+    def source_of(self, at: int) -> str:
+        """The source to name for a merged candidate: that of the greatest share.
+
+        A ranker also answers candidates to which the blend gives nothing; they are named after the source that listed
+        them first.
+        """
+        shares_S, ranks_S = self.shares_KS[at], self.merged.ranks_KS[at]
+        if shares_S.max() > 0:
+            return self.sources[int(np.argmax(shares_S))]
+        return self.sources[int(np.argmin(np.where(ranks_S > 0, ranks_S, np.iinfo(ranks_S.dtype).max)))]
 
 
 class Pipeline:
@@ -112,6 +124,16 @@ class Pipeline:
         changed = copy.copy(self)
         changed.rank_stage = rank_stage
         return changed
+
+    def with_new_items(self, items: Sequence[Item | None]) -> Pipeline:
+        """The fitted pipeline with newer items behind its rows, in their order (``None``: no record).
+
+        Sources that find newer items are told in place, for both pipelines share them; the ranker is another one.
+        """
+        for generator in self.generators.values():
+            if isinstance(generator, EncodesNewItems):
+                generator.set_new_items(items)
+        return self if self.rank_stage is None else self.with_rank_stage(self.rank_stage.with_new_items(items))
 
     def retrieve(
         self,

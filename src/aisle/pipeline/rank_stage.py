@@ -5,6 +5,7 @@ Legend of shapes: K candidates, S sources of the pipeline, F candidate features,
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import BundleError
 from aisle.features.candidates import CandidateFeaturizer
+from aisle.features.item_tables import ItemColumns
 from aisle.features.ranker_inputs import FIRST_ROW, RankerInputs
 from aisle.pipeline.blend import Merged
 from aisle.pipeline.calibration import Calibrator
 from aisle.pipeline.onnx_ranker import OnnxRanker
 from aisle.pipeline.query import Query
+from aisle.schema import Item
 
 STAGE_FILE = "ranker/stage"
 #: Candidates are scored in parts, so that a budget is overrun by one part at most.
@@ -98,13 +101,18 @@ class RankStage:
 
     def with_calibrator(self, calibrator: Calibrator) -> RankStage:
         """The same stage under another calibrator."""
-        return RankStage(
-            featurizer=self.featurizer,
-            inputs=self.inputs,
-            ranker=self.ranker.with_calibrator(calibrator),
-            placement=self.placement,
-            model=self.model,
-        )
+        changed = copy.copy(self)
+        changed.ranker = self.ranker.with_calibrator(calibrator)
+        return changed
+
+    def with_new_items(self, items: Sequence[Item | None]) -> RankStage:
+        """The fitted stage with newer items behind its rows, in their order (``None``: no record).
+
+        Their price, category and brand count; the model knows none of their ids.
+        """
+        changed = copy.copy(self)
+        changed.featurizer = self.featurizer.extended(ItemColumns.of_items(items))
+        return changed
 
     def logits(
         self, query: Query, merged: Merged, sources: Sequence[str], *, deadline: float | None = None

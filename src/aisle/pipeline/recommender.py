@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle
 from aisle.errors import ConfigError
 from aisle.pipeline.catalogue import Catalogue
-from aisle.pipeline.generators import EncodesNewItems
 from aisle.pipeline.pipeline import Pipeline, Ranked
 from aisle.pipeline.query import Query
 from aisle.pipeline.request import (
@@ -72,6 +71,8 @@ class Recommender:
         self._settings = settings
         self._directory = directory
         self._lock = threading.Lock()
+        #: As the bundle holds it, and with the items that came since.
+        self._fitted: Pipeline | None = None
         self._pipeline: Pipeline | None = None
         self._catalogue = Catalogue([])
         self._version = NO_BUNDLE
@@ -112,7 +113,7 @@ class Recommender:
                 self._catalogue.row_of.get(one) for one in (*(i.item_id for i in changes.items), *changes.deleted)
             ]
             if any(row is not None and row >= self._catalogue.num_fitted for row in changed):
-                self._encode_new_items()
+                self._pipeline = self._fitted and self._fitted.with_new_items(self._catalogue.new_items())
         return degraded
 
     def _try_activate(self, active: BundleRecord | None, version: str) -> bool:
@@ -133,15 +134,7 @@ class Recommender:
         pipeline = Pipeline.load(Bundle.open(path, verify=False)) if path is not None else None
         self._catalogue = Catalogue(pipeline.item_ids if pipeline is not None else [])
         self._history_limit = pipeline.history_limit if pipeline is not None else DEFAULT_HISTORY_LIMIT
-        self._pipeline, self._version = pipeline, version
-
-    def _encode_new_items(self) -> None:
-        if self._pipeline is None:
-            return
-        new_items = self._catalogue.new_items()
-        for generator in self._pipeline.generators.values():
-            if isinstance(generator, EncodesNewItems):
-                generator.set_new_items(new_items)
+        self._fitted, self._pipeline, self._version = pipeline, pipeline, version
 
     def recommend(self, request: RecommendationRequest) -> Answer:
         """Answer one request.
@@ -236,7 +229,7 @@ class Recommender:
         at = int(np.searchsorted(ranked.merged.rows_K, row))
         merged = at < len(ranked.merged.rows_K) and ranked.merged.rows_K[at] == row and ranked.scores_n[number] > 0
         shares_S = ranked.shares_KS[at] if merged else np.zeros(0)
-        source = ranked.placed.get(row) or (ranked.sources[int(np.argmax(shares_S))] if merged else str(fill))
+        source = ranked.placed.get(row) or (ranked.source_of(at) if merged else str(fill))
         sentence, because = pipeline.generators[source].reason(query, row)
         reason = sentence.replace("{item}", self._title(because)) if because is not None else sentence
         sources = {}

@@ -58,7 +58,14 @@ class RecommendationRequest:
 
 @dataclass(frozen=True)
 class SourceShare:
-    """What one generator said of one candidate: its own score, its rank (from 1), and its part of the blend."""
+    """What one generator said of one candidate.
+
+    Attributes:
+        score: Its own score.
+        rank: Its rank from 1; 0 where it did not list the item.
+        share: Its part of the blend's score. Where a ranker gave the order, the shares are still the blend's: they say
+            what each source brings, and do not sum to the ranker's probability.
+    """
 
     score: float
     rank: int
@@ -67,7 +74,16 @@ class SourceShare:
 
 @dataclass(frozen=True)
 class Recommended:
-    """One recommended item; ``source`` is the generator with the greatest share of the score."""
+    """One recommended item.
+
+    Attributes:
+        item_id: Which.
+        score: The ranker's probability that it is taken within the horizon, or the blend's score; see
+            :attr:`Answer.policy`. 0 where only the fill list brought it.
+        source: The generator with the greatest share; where all shares are 0 the one that listed the item first.
+        reason: A sentence for people.
+        sources: With ``explain``, what each source said that scored the item.
+    """
 
     item_id: str
     score: float
@@ -83,6 +99,7 @@ class Answer:
     items: list[Recommended]
     model_version: str
     degraded: list[str] = field(default_factory=list)
-    #: How the order came about, for off-policy evaluation ("blend", "store-popular", ...).
+    #: How the order came about, for off-policy evaluation: the ranker's kind ("field-dlrm"), "blend" (also where the
+    #: ranker fell back), or "store-popular" and "store-trending" where no bundle answers.
     policy: str = "blend"
     stage_ms: dict[str, float] = field(default_factory=dict)

@@ -226,7 +226,7 @@ class SourceAnswer(BaseModel):
 
     score: float
     rank: int = Field(description="from 1")
-    share: float = Field(description="its part of the item's score")
+    share: float = Field(description="its part of the blend's score, also where a ranker gave the order")
 
 
 class RecommendedAnswer(BaseModel):
@@ -234,7 +234,9 @@ class RecommendedAnswer(BaseModel):
 
     item_id: str
     score: float
-    source: str = Field(description="the generator with the greatest share of the score")
+    source: str = Field(
+        description="the generator with the greatest share; without any the one that listed the item first"
+    )
     reason: str
     sources: dict[str, SourceAnswer] | None = Field(default=None, description="only with explain")
 
