@@ -98,6 +98,11 @@ def write_report(report: dict[str, Any]) -> None:
     if "all_windows" in report and len(report["windows"]) > 1:
         click.echo(f"Mean of {len(report['windows'])} windows")
         _write_methods(report["all_windows"]["methods"])
+    if "ranker" in report:
+        counts, metrics = report["ranker"]["counts"], report["ranker"]["metrics"]
+        click.echo(f"Probabilities on whole candidate lists ({counts['lists']:,} lists, {counts['rows']:,} rows)")
+        write_table(("metric", "value"), [(name.removeprefix("test/"), value) for name, value in metrics.items()])
+        click.echo()
 
 
 def _write_methods(methods: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from aisle.errors import BackendUnavailableError
 from aisle.evaluate.baselines import Baseline
+from aisle.evaluate.candidate_lists import measure_lists, score_lists
 from aisle.evaluate.report import MethodScores, Role, measure, report_of
 from aisle.evaluate.windows import VARIANT_OF, Question, Window
 from aisle.metrics import Targets
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 PROTOCOL = "shop-temporal"
 PLACEMENT = "for-you"
+#: The placement's candidates without its ranker.
+BY_BLEND = "for-you by blend"
 METRICS = ("ndcg@20", "recall@20", "recall_plain@20", "hr@10")
 LENGTH = 20
 #: Scores of so many users are held at once that they take about this much memory.
@@ -41,35 +44,89 @@ def evaluate_windows(
 ) -> dict[str, Any]:
     """The report over one or several windows, the latest first.
 
+    Where a ranker orders the placement, the same candidates in the order of the blend stand beside it, and the report
+    has a part ``ranker`` on its probabilities; see :mod:`aisle.evaluate.candidate_lists`.
+
     Args:
         fitted: Each window with the pipeline that was fitted before it.
         baselines: By name; they are fitted here, on each window's snapshot. One whose library is not installed is left
             out, and the report says so.
     """
-    roles: dict[str, Role] = {PLACEMENT: "placement", **dict.fromkeys(baselines, "baseline")}
-    together = {name: MethodScores(role) for name, role in roles.items()}
-    windows = []
+    windows = [window for window, _ in fitted]
+    pipelines = {PLACEMENT: [pipeline for _, pipeline in fitted]}
+    is_ranked = all(has_ranker(pipeline) for pipeline in pipelines[PLACEMENT])
+    if is_ranked:
+        pipelines[BY_BLEND] = [pipeline.with_rank_stage(None) for pipeline in pipelines[PLACEMENT]]
+    scores: dict[str, list[MethodScores]] = {}
+    for name, ones in pipelines.items():
+        scores[name] = []
+        for number, (window, pipeline) in enumerate(zip(windows, ones, strict=True)):
+            progress(f"{name}: windows", number, len(windows))
+            role: Role = "placement" if name == PLACEMENT else "stage"
+            scores[name].append(score_pipeline(window, pipeline, role))
+    baseline_scores, left_out = score_baselines(windows, baselines, progress=progress)
+    report = report_windows(windows, scores | baseline_scores, left_out)
+    if is_ranked:
+        parts = [measure_lists(score_lists(window, pipeline, PLACEMENT)) for window, pipeline in fitted]
+        report["ranker"] = parts[0]
+        for one, part in zip(report["windows"], parts, strict=True):
+            one["ranker"] = part
+    return report
+
+
+def has_ranker(pipeline: Pipeline) -> bool:
+    """Whether a ranker orders the placement that is tested."""
+    return pipeline.rank_stage is not None and pipeline.rank_stage.placement == PLACEMENT
+
+
+def score_pipeline(window: Window, pipeline: Pipeline, role: Role) -> MethodScores:
+    """What the placement answers to a window's questions, measured."""
+    scores = MethodScores(role)
+    _score_placement(window, pipeline, scores)
+    return scores
+
+
+def score_baselines(
+    windows: Sequence[Window], baselines: Mapping[str, Baseline], *, progress: Progress = silent
+) -> tuple[dict[str, list[MethodScores]], dict[str, str]]:
+    """Each baseline's scores by window, and why some were left out."""
+    scores: dict[str, list[MethodScores]] = {name: [] for name in baselines}
     left_out: dict[str, str] = {}
-    for number, (window, pipeline) in enumerate(fitted):
-        alone = {name: MethodScores(role) for name, role in roles.items()}
-        _score_placement(window, pipeline, alone[PLACEMENT])
+    for number, window in enumerate(windows):
         for done, (name, baseline) in enumerate(baselines.items()):
-            progress(f"window {number + 1} of {len(fitted)}: baselines", done, len(baselines))
+            progress(f"window {number + 1} of {len(windows)}: baselines", done, len(baselines))
+            alone = MethodScores("baseline")
             try:
-                _score_baseline(window, baseline, alone[name])
+                _score_baseline(window, baseline, alone)
             except BackendUnavailableError as error:
                 logger.warning("%s is left out: %s", name, error)
                 left_out[name] = str(error)
-        for name in left_out:
-            alone.pop(name, None)
-            together.pop(name, None)
-        for name, scores in alone.items():
-            for metric, values in scores.per_question.items():
+            scores[name].append(alone)
+    return {name: found for name, found in scores.items() if name not in left_out}, left_out
+
+
+def report_windows(
+    windows: Sequence[Window], scores: Mapping[str, Sequence[MethodScores]], left_out: Mapping[str, str]
+) -> dict[str, Any]:
+    """The report of methods that were asked the same windows, the latest first.
+
+    Args:
+        windows: See :func:`evaluate_windows`.
+        scores: Of each method, one per window; the placement's among them.
+        left_out: Why a method is not there.
+    """
+    parts = [
+        _report(window, {name: found[number] for name, found in scores.items()})
+        for number, window in enumerate(windows)
+    ]
+    together = {name: MethodScores(found[0].role) for name, found in scores.items()}
+    for name, found in scores.items():
+        for one in found:
+            for metric, values in one.per_question.items():
                 together[name].add(metric, values)
-        windows.append(_report(window, alone))
-    report = {**windows[0], "left_out": left_out}
-    report["windows"] = [{key: one[key] for key in ("start_ms", "counts", "methods")} for one in windows]
-    report["all_windows"] = _all_windows(together, windows)
+    report = {**parts[0], "left_out": dict(left_out)}
+    report["windows"] = [{key: one[key] for key in ("start_ms", "counts", "methods")} for one in parts]
+    report["all_windows"] = _all_windows(together, parts)
     return report
 
 

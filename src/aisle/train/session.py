@@ -129,7 +129,7 @@ def _new_run(path: Path) -> RunDirectory:
 
 
 def _metrics(recipe: ShopRecipe, fit: ShopFit, bundle: Bundle, log: ShopLog, seconds: float) -> dict[str, Any]:
-    report = evaluate_windows(fit.tests, {})
+    report = evaluate_windows(fit.tests[:1], {})
     window = fit.tests[0][0]
     split_ms = window.snapshot.until_ms
     validation_ms = recipe.windows.validation * recipe.windows.horizon_days * DAY_MS
@@ -138,7 +138,7 @@ def _metrics(recipe: ShopRecipe, fit: ShopFit, bundle: Bundle, log: ShopLog, sec
         "seed": recipe.seed,
         "parameters": _num_parameters(bundle),
         "model_bytes": bundle.num_bytes,
-        "metrics": report["methods"]["for-you"]["metrics"],
+        "metrics": report["methods"]["for-you"]["metrics"] | report.get("ranker", {}).get("metrics", {}),
         "protocol": report["protocol"],
         "counts": report["counts"],
         "timing": {
