@@ -10,7 +10,7 @@ D embedding dimension.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -72,6 +72,23 @@ class EmbeddingBagCollection(nn.Module):
         rows_S = torch.tensor([feature.num_embeddings for feature in self._single], dtype=torch.int64)
         self.register_buffer("_offset_S", offset_S, persistent=False)
         self.register_buffer("_rows_S", rows_S, persistent=False)
+
+    @classmethod
+    def side_by_side(cls, collections: Sequence[EmbeddingBagCollection]) -> EmbeddingBagCollection:
+        """Copies of collections over the same features as one, their vectors one behind the other.
+
+        Raises:
+            ValueError: the tables have other features or numbers of rows.
+        """
+        layouts = [[replace(table, embedding_dim=1) for table in one.tables] for one in collections]
+        if any(layout != layouts[0] for layout in layouts):
+            raise ValueError("expected collections over the same tables, received others")
+        width = sum(one.embedding_dim for one in collections)
+        tables = [replace(table, embedding_dim=width) for table in layouts[0]]
+        result = cls(tables, generator=torch.Generator())
+        with torch.no_grad():
+            result.table.weight.copy_(torch.cat([one.table.weight for one in collections], dim=1))
+        return result
 
     @property
     def feature_names(self) -> list[str]:

@@ -71,6 +71,7 @@ class RankerTrainingSpec(Strict):
     evaluations_per_epoch: PositiveInt = 1
     patience: PositiveInt = 2
     unknown_rate: Share = 0.05
+    pointwise_weight: NonNegativeFloat = 1.0
     listwise_weight: NonNegativeFloat = 1.0
     list_power: Annotated[float, Field(ge=0, le=1)] = 0.5
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -82,6 +83,7 @@ class RankerSpec(Strict):
     placement: str = "for-you"
     examples: ExamplesSpec = ExamplesSpec()
     model: RankerModelSpec
+    members: Annotated[PositiveInt, Field(description="so many models, trained from different seeds, are averaged")] = 1
     training: RankerTrainingSpec = RankerTrainingSpec()
     calibration_questions: Annotated[
         PositiveInt, Field(description="so many visitors' whole lists calibrate and measure probabilities")

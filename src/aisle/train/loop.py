@@ -47,8 +47,9 @@ class LoopSettings:
         patience: Training stops after so many evaluations in a row without a new best log loss.
         unknown_rate: The share of ids that training replaces by the unknown one.
         unknown_features: In which features; all that the model looks up if missing.
-        listwise_weight: Beside the log loss of each row, that of a softmax over each candidate list counts so much; the
-            rows must say which lists they are of.
+        pointwise_weight: What the log loss of each row counts.
+        listwise_weight: What that of a softmax over each candidate list counts; the rows must say which lists they are
+            of. By itself it leaves open what all logits of a list have in common.
         list_power: See :func:`aisle.nn.losses.listwise_softmax`.
         precision: Of the products in training; ``bfloat16`` is about twice as fast where the processor knows it. The
             weights, their updates and all evaluation are float32 in any case.
@@ -65,6 +66,7 @@ class LoopSettings:
     patience: int = 2
     unknown_rate: float = 0.0
     unknown_features: tuple[str, ...] | None = None
+    pointwise_weight: float = 1.0
     listwise_weight: float = 0.0
     list_power: float = 0.5
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -214,7 +216,7 @@ class _Training:
         self.position.loss_steps += 1
 
     def _loss(self, logits_B: Tensor, batch: Batch) -> Tensor:
-        loss = weighted_bce(logits_B, batch.label_B, batch.weight_B)
+        loss = self.settings.pointwise_weight * weighted_bce(logits_B, batch.label_B, batch.weight_B)
         if self.settings.listwise_weight > 0:
             power = self.settings.list_power
             of_lists = listwise_softmax(logits_B, batch.label_B, batch.weight_B, batch.list_B, power=power)

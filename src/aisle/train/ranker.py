@@ -16,6 +16,7 @@ from aisle.errors import DataError
 from aisle.features.candidates import CandidateFeaturizer
 from aisle.features.ranker_inputs import FIRST_ROW, RankerInputs
 from aisle.models import Ranker
+from aisle.models.ranking import RankerEnsemble
 from aisle.pipeline import Pipeline
 from aisle.pipeline.rank_stage import Featurized, RankStage
 from aisle.progress import Progress, silent
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 #: Makes an untrained model for some inputs, by the seed.
 BuildRanker = Callable[[RankerInputs, int], Ranker]
+#: Where the training of each of the recipe's models leaves its state, by its number.
+CheckpointsOf = Callable[[int], Checkpoints]
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,7 @@ def fit_rank_stage(
     later: ExamplesOf | None = None,
     num_epochs: int | None = None,
     seed: int,
-    checkpoints: Checkpoints | None = None,
-    resume: bool = False,
+    checkpoints: CheckpointsOf | None = None,
     progress: Progress = silent,
 ) -> RankFit:
     """Train a ranker on snapshots that end before the base's time.
@@ -97,8 +99,7 @@ def fit_rank_stage(
         later: Whole lists of a later time on which training stops early; missing: all epochs are trained.
         num_epochs: Instead of the recipe's, where an earlier fit found them.
         seed: Of first weights and the order of rows.
-        checkpoints: Where training leaves its state.
-        resume: Go on from there.
+        checkpoints: Where each of the recipe's models leaves its state, and goes on from.
         progress: Told of steps.
     """
     parts = [one.in_terms_of(base) for one in examples]
@@ -108,18 +109,23 @@ def fit_rank_stage(
     training = spec.training.model_dump()
     if num_epochs is not None:
         training["num_epochs"] = num_epochs
-    settings = LoopSettings(**training, unknown_features=tuple(inputs.id_sizes), seed=seed)
-    model = build(inputs, seed)
-    logger.info("train the ranker on %d rows of %d snapshots, seed %d", len(rows), len(parts), seed)
-    fit = train_ranker(model, rows, held_out, settings, checkpoints=checkpoints, resume=resume, progress=progress)
+    members, fits = [], []
+    for number in range(spec.members):
+        member_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        settings = LoopSettings(**training, unknown_features=tuple(inputs.id_sizes), seed=member_seed)
+        model = build(inputs, member_seed)
+        logger.info("train the ranker on %d rows of %d snapshots, seed %d", len(rows), len(parts), member_seed)
+        where = None if checkpoints is None else checkpoints(number)
+        fits.append(train_ranker(model, rows, held_out, settings, checkpoints=where, resume=True, progress=progress))
+        members.append(model)
     stage = RankStage(
         featurizer=base.featurizer,
         inputs=inputs,
-        ranker=export_ranker(model, dense_names=inputs.dense_names),
+        ranker=export_ranker(RankerEnsemble(members), dense_names=inputs.dense_names),
         placement=spec.placement,
         model=spec.model.kind,
     )
-    return RankFit(base, stage, fit.num_epochs)
+    return RankFit(base, stage, max(fit.num_epochs for fit in fits))
 
 
 def calibrated(stage: RankStage, earlier: RankFit, later: ExamplesOf) -> RankStage:
