@@ -369,6 +369,21 @@ class StoreContract:
         store.put_items([Item.model_validate({"item_id": "a", "title": "2", "updated_at": 5 * 86_400})])
         assert titles(5) == titles(None) == {"a": "2", "b": "bee"}
 
+    def test_catalogue_as_of_a_change(self, store: Store) -> None:
+        def titles(last_change: int | None, time_ms: int | None = NOW) -> list[str]:
+            return list(store.catalogue_as_of(time_ms, last_change=last_change)["title"])
+
+        store.put_items([Item.model_validate({"item_id": "a", "title": "one", "updated_at": "2020-01-01"})])
+        change = store.catalogue_changes(0).change
+        later = [("a", "two", "2021-01-01"), ("b", "bee", "2019-01-01")]  # they held before, and came after
+        store.put_items(
+            [Item.model_validate({"item_id": i, "title": title, "updated_at": day}) for i, title, day in later]
+        )
+        assert titles(None) == ["two", "bee"]
+        assert titles(change) == titles(change, None) == ["one"]
+        assert titles(change - 1) == []
+        assert titles(store.catalogue_changes(0).change, None) == ["two", "bee"]
+
     def test_undated_records_of_a_first_file_hold_since_ever(self, store: Store) -> None:
         made = Item.model_validate({"item_id": "b", "created_at": "1990-01-01"})
         store.put_items([Item(item_id="a", title="one"), made], undated="always")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
@@ -23,6 +23,7 @@ from aisle.store.contract import CATALOGUE_FRAME, TRAINING_FRAME, Store
 logger = logging.getLogger(__name__)
 
 FIRST_ROW = 2  # row 0 is padding, row 1 unknown
+_NO_MORE = 2**62  # nothing was written after this change
 
 #: The events of a snapshot: ``user`` and ``item`` are its dense rows (``user`` 0: nobody known), ``basket`` numbers
 #: orders, or sessions where there is no order, or a user's day where there is neither; -1 for the rest.
@@ -43,10 +44,16 @@ SNAPSHOT_FRAME = pl.Schema(
 
 @dataclass(frozen=True)
 class LogMark:
-    """How far a history was read: the last event to arrive, and the shop's present."""
+    """How far a history was read: the last event and the last change of the catalogue to arrive, and the present."""
 
     last_seq: int
+    last_change: int
     now_ms: int
+
+    @classmethod
+    def of(cls, store: Store) -> LogMark:
+        """The present mark of a store."""
+        return cls(store.last_seq(), store.catalogue_changes(_NO_MORE).change, store.now_ms())
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,9 @@ class ShopLog:
         if future := events.filter(~is_past).height:
             logger.warning("%d events lie in the shop's future and are left out; aisle validate tells more", future)
             events = events.filter(is_past)
-        return cls(events, store.ids("item"), store.ids("user"), store.catalogue_as_of)
+        last_change = None if mark is None else mark.last_change
+        as_of = partial(store.catalogue_as_of, last_change=last_change)
+        return cls(events, store.ids("item"), store.ids("user"), as_of)
 
     @property
     def first_ms(self) -> int:

@@ -102,14 +102,23 @@ class Catalogue:
             deleted=[row.id for row in rows if row.is_deleted],
         )
 
-    def catalogue_as_of(self, time_ms: int | None) -> pl.DataFrame:
-        """The catalogue as it stood at a time (None: as it is), in the order of the id map."""
-        if time_ms is None:
+    def catalogue_as_of(self, time_ms: int | None, *, last_change: int | None = None) -> pl.DataFrame:
+        """The catalogue as it stood at a time (None: as it is), in the order of the id map.
+
+        Args:
+            time_ms: When.
+            last_change: Only what had been written up to this change number.
+        """
+        if time_ms is None and last_change is None:
             query = _CURRENT
         else:
             latest_first = (_VERSIONS.c.valid_from_ms.desc(), _VERSIONS.c.version.desc())
             ranks = sa.func.row_number().over(partition_by=_VERSIONS.c.item_row, order_by=latest_first)
-            ranked = sa.select(_VERSIONS.c.version, ranks.label("rank")).where(_VERSIONS.c.valid_from_ms <= time_ms)
+            ranked = sa.select(_VERSIONS.c.version, ranks.label("rank"))
+            if time_ms is not None:
+                ranked = ranked.where(_VERSIONS.c.valid_from_ms <= time_ms)
+            if last_change is not None:
+                ranked = ranked.where(_VERSIONS.c.version <= last_change)
             valid = ranked.subquery()
             query = (
                 sa.select(_IDS.c.id, _VERSIONS)

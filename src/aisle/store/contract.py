@@ -227,8 +227,14 @@ class Store(Protocol):
         """The current records of all items written after a change number (0: the whole catalogue)."""
         ...
 
-    def catalogue_as_of(self, time_ms: int | None) -> pl.DataFrame:
-        """The catalogue (:data:`CATALOGUE_FRAME`) as it stood at a time, or (None) as it is."""
+    def catalogue_as_of(self, time_ms: int | None, *, last_change: int | None = None) -> pl.DataFrame:
+        """The catalogue (:data:`CATALOGUE_FRAME`) as it stood at a time, or (None) as it is.
+
+        Args:
+            time_ms: When.
+            last_change: Records that were written after this change number are left out, also those that say of
+                themselves that they held before.
+        """
         ...
 
     def put_users(self, users: Sequence[User], mark: ImportMark | None = None) -> int:
