@@ -83,6 +83,10 @@ class RankerSpec(Strict):
     placement: str = "for-you"
     examples: ExamplesSpec = ExamplesSpec()
     model: RankerModelSpec
+    ids: Annotated[
+        list[Literal["item", "category", "brand"]],
+        Field(description="which ids have tables of their own, beside all that is known of them"),
+    ] = ["category", "brand"]
     members: Annotated[PositiveInt, Field(description="so many models, trained from different seeds, are averaged")] = 1
     training: RankerTrainingSpec = RankerTrainingSpec()
     calibration_questions: Annotated[

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from aisle.errors import DataError
 from aisle.features.candidates import CandidateFeaturizer
+from aisle.features.drift import FeatureReference
 from aisle.features.ranker_inputs import FIRST_ROW, RankerInputs
 from aisle.models import Ranker
 from aisle.models.ranking import RankerEnsemble
@@ -131,6 +132,8 @@ def fit_rank_stage(
 def calibrated(stage: RankStage, earlier: RankFit, later: ExamplesOf) -> RankStage:
     """A stage under the calibrator that fits an earlier one on a slice that came after all that it had learnt from.
 
+    It also remembers what the features of that slice's lists were like, to notice when those of requests are not.
+
     Args:
         stage: What is to be calibrated.
         earlier: Of the same recipe.
@@ -147,16 +150,18 @@ def calibrated(stage: RankStage, earlier: RankFit, later: ExamplesOf) -> RankSta
             f"expected a ranker that does better than chance on a later slice, its calibration has the slope "
             f"{calibrator.slope:.3g}; import more events, or --set ranker=null"
         )
-    return stage.with_calibrator(calibrator)
+    reference = FeatureReference.fit(stage.inputs, later.rows.features_RF, label_R)
+    return stage.with_calibrator(calibrator).with_reference(reference)
 
 
 def _fit_inputs(spec: RankerSpec, base: FittedSnapshot, parts: Sequence[Featurized]) -> RankerInputs:
     featurizer = base.featurizer
-    id_sizes = {
+    sizes = {
         "item": len(base.pipeline.item_ids),
         "category": len(featurizer.categories) + FIRST_ROW,
         "brand": len(featurizer.brands) + FIRST_ROW,
     }
+    id_sizes: dict[str, int] = {name: sizes[name] for name in spec.ids}
     features_RF = np.concatenate([part.features_KF for part in parts])
     return RankerInputs.fit(features_RF, featurizer.names, num_buckets=spec.model.num_buckets, id_sizes=id_sizes)
 
