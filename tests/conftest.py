@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shops import make_trained_shop
+from tests.shops import make_ranked_shop, make_trained_shop
 
 
 def skips_fail() -> bool:
@@ -41,3 +41,9 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace of a small simulated shop with an active bundle; tests that change it take a copy."""
     return make_trained_shop(tmp_path_factory.mktemp("trained") / "shop")
+
+
+@pytest.fixture(scope="session")
+def ranked_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of the same shop with a small ranker in its active bundle; tests that change it take a copy."""
+    return make_ranked_shop(tmp_path_factory.mktemp("ranked") / "shop")

@@ -15,8 +15,48 @@ def simulated() -> Simulated:
     return simulate_shop(NUM_USERS, NUM_ITEMS, NUM_DAYS, SEED)
 
 
+#: A shop with a ranker that is small enough to be trained for a test.
+RANKED = """
+kind: shop
+name: ranked
+windows: {horizon_days: 14}
+candidates_per_source: 40
+generators:
+  popular: {kind: popularity, half_life_days: [20]}
+  own: {kind: repeats, half_life_days: [60], due: false}
+  together: {kind: cooccurrence, similarity: [cosine]}
+  content: {kind: content, dimension: 16}
+placements:
+  for-you:
+    asks_with: history
+    fit: next-window
+    sources: [popular_20d, own_60d, together_cosine, content]
+    fill: popular_20d
+    latest: {source: together_cosine, within_minutes: 60, nearest: 20, place: 3}
+  similar-items: {asks_with: items, fit: same-category, sources: [content, together_cosine], fill: popular_20d}
+  popular: {asks_with: history, fit: none, sources: [popular_20d]}
+ranker:
+  examples: {snapshots: 2, every_days: 14, negatives: 20}
+  model: {kind: field-dlrm, embedding_dim: 2, num_buckets: 12, dense_layers: [8], over_layers: [16]}
+  training: {batch_size: 256, num_epochs: 2}
+  calibration_questions: 100
+"""
+
+
 def make_trained_shop(directory: Path) -> Path:
     """A workspace with a simulated shop's events and an active bundle (a few seconds); its files lie in ``data/``."""
+    return _trained(directory, "shop")
+
+
+def make_ranked_shop(directory: Path) -> Path:
+    """The same shop, its placement ``for-you`` ranked by a model (some ten seconds; needs PyTorch)."""
+    directory.mkdir(parents=True)
+    recipe = directory / "ranked.yaml"
+    recipe.write_text(RANKED)
+    return _trained(directory, str(recipe))
+
+
+def _trained(directory: Path, recipe: str) -> Path:
     data = directory / "data"
     sizes = ["--users", str(NUM_USERS), "--items", str(NUM_ITEMS), "--days", str(NUM_DAYS), "--seed", str(SEED)]
     commands = [
@@ -24,7 +64,7 @@ def make_trained_shop(directory: Path) -> Path:
         ["data", "simulate", *sizes, "-o", str(data)],
         ["-C", str(directory), "import", "items", str(data / "items.parquet")],
         ["-C", str(directory), "import", "events", str(data / "events.parquet")],
-        ["-C", str(directory), "train", "shop"],
+        ["-C", str(directory), "train", recipe],
     ]
     for command in commands:
         assert run(command) == 0, command

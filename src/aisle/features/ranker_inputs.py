@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -51,6 +52,11 @@ class RankerInputs:
     def dense_names(self) -> list[str]:
         """The N numbers."""
         return [self.names[column] for column in self.columns_N]
+
+    @cached_property
+    def num_buckets_N(self) -> NDArray[np.int64]:
+        """How many buckets each of the N features has."""
+        return np.array([len(edges) + 1 for edges in self.edges], np.int64)
 
     @property
     def table_sizes(self) -> dict[str, int]:
@@ -105,18 +111,24 @@ class RankerInputs:
         kept_KN = features_KF[:, self.columns_N]
         dense_KN = (kept_KN - self.means_N) / self.deviations_N
         np.clip(dense_KN, -CLIP, CLIP, out=dense_KN)
-        return dense_KN, self._rows(kept_KN, ids)
-
-    def _rows(self, kept_KN: NDArray[np.float32], ids: Mapping[str, NDArray[Any]]) -> NDArray[np.int64]:
         num_kept = len(self.edges)
         sparse_KS = np.empty((len(kept_KN), num_kept + len(self.id_sizes)), np.int64)
-        kept_NK = np.ascontiguousarray(kept_KN.T)
-        for number, edges in enumerate(self.edges):
-            sparse_KS[:, number] = np.searchsorted(edges, kept_NK[number], side="right")
+        self._find_buckets(kept_KN, sparse_KS)
         sparse_KS[:, :num_kept] += FIRST_ROW
         for number, name in enumerate(self.id_sizes, num_kept):
             sparse_KS[:, number] = ids[name]
-        return sparse_KS
+        return dense_KN, sparse_KS
+
+    def buckets(self, features_KF: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The bucket [K, N] of each value, from 0; in a table it stands ``FIRST_ROW`` rows further."""
+        buckets_KN = np.empty((len(features_KF), len(self.edges)), np.int64)
+        self._find_buckets(features_KF[:, self.columns_N], buckets_KN)
+        return buckets_KN
+
+    def _find_buckets(self, kept_KN: NDArray[np.float32], into: NDArray[np.int64]) -> None:
+        kept_NK = np.ascontiguousarray(kept_KN.T)
+        for number, edges in enumerate(self.edges):
+            into[:, number] = np.searchsorted(edges, kept_NK[number], side="right")
 
     def save(self, writer: BundleWriter) -> None:
         """Write everything that :meth:`load` reads."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import BundleError, ConfigError
+from aisle.features.drift import Observed
 from aisle.pipeline.blend import Blend, Merged, merge
 from aisle.pipeline.generators import Candidates, EncodesNewItems, Generator, generator_kind
 from aisle.pipeline.placement import LatestRule, Placement
@@ -40,7 +41,7 @@ class Ranked:
     """The pipeline's answer in rows, best first, and what is needed to explain it.
 
     ``shares_KS`` are the blend's, also where a ranker gave the order; ``placed`` names the source of each row that a
-    rule put in its place; ``policy`` what gave the order.
+    rule put in its place; ``policy`` what gave the order; ``observed`` what a ranker saw of the candidates.
     """
 
     rows_n: NDArray[np.int32]
@@ -52,6 +53,7 @@ class Ranked:
     placed: dict[int, str] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
     stage_ms: dict[str, float] = field(default_factory=dict)
+    observed: Observed | None = None
 
     def source_of(self, at: int) -> str:
         """The source to name for a merged candidate: that of the greatest share.
@@ -200,7 +202,9 @@ class Pipeline:
         )
         clock.lap("retrieve")
         shares_KS = placement.blends[repeat].shares_KS(merged, placement.sources)
-        answer, policy = self._rank(placement, query, merged, shares_KS, rank_budget_ms, degraded if tolerant else None)
+        answer, policy, observed = self._rank(
+            placement, query, merged, shares_KS, rank_budget_ms, degraded if tolerant else None
+        )
         clock.lap("rank")
         if placement.latest is not None:
             nearest = self.generators[placement.latest.source]
@@ -219,6 +223,7 @@ class Pipeline:
             answer.placed,
             degraded,
             clock.laps,
+            observed,
         )
 
     def _rank(
@@ -229,16 +234,14 @@ class Pipeline:
         shares_KS: NDArray[np.float32],
         budget_ms: float | None,
         degraded: list[str] | None,
-    ) -> tuple[Answered, str]:
+    ) -> tuple[Answered, str, Observed | None]:
         """All candidates by the ranker's probabilities, or those of positive blend score by the blend's."""
         stage = self.rank_stage
         if stage is not None and stage.placement == placement.name:
             deadline = None if budget_ms is None else time.perf_counter() + budget_ms / 1000
             try:
-                logits_K = stage.logits(query, merged, placement.sources, deadline=deadline)
-                order = np.argsort(-logits_K, kind="stable")
-                probability_K = stage.ranker.calibrator.probabilities(logits_K[order]).astype(np.float32)
-                return Answered(merged.rows_K[order], probability_K), stage.model
+                ranked = stage.rank(query, merged, placement.sources, deadline=deadline)
+                return Answered(ranked.rows_K, ranked.probability_K), stage.model, ranked.observed
             except OverBudgetError:
                 _degrade(degraded, f"rank: past the budget of {budget_ms:g} ms, by the blend instead")
             except Exception:  # the ranker must not take the answer down
@@ -249,7 +252,7 @@ class Pipeline:
         scores_K = shares_KS.sum(axis=1)
         order = np.argsort(-scores_K, kind="stable")
         order = order[scores_K[order] > 0]
-        return Answered(merged.rows_K[order], scores_K[order]), "blend"
+        return Answered(merged.rows_K[order], scores_K[order]), "blend", None
 
     def save(self, writer: BundleWriter) -> None:
         """Write everything that :meth:`load` reads."""

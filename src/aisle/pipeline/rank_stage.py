@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import BundleError
 from aisle.features.candidates import CandidateFeaturizer
+from aisle.features.drift import REFERENCE_FILE, FeatureReference, Observed
 from aisle.features.item_tables import ItemColumns
 from aisle.features.ranker_inputs import FIRST_ROW, RankerInputs
 from aisle.pipeline.blend import Merged
@@ -73,6 +74,21 @@ class Featurized:
         return inputs.encode(self.features_KF, ids)
 
 
+@dataclass(frozen=True)
+class RankedCandidates:
+    """What a stage answers.
+
+    Attributes:
+        rows_K: Item rows, best first.
+        probability_K: That each is taken.
+        observed: What the candidates were like; missing where the stage has nothing to compare them with.
+    """
+
+    rows_K: NDArray[np.int32]
+    probability_K: NDArray[np.float32]
+    observed: Observed | None
+
+
 class RankStage:
     """Orders candidates by the probability that they are taken.
 
@@ -82,6 +98,7 @@ class RankStage:
         ranker: The exported model.
         placement: The placement that it ranks.
         model: The model's kind, as answers and reports name it.
+        reference: What the features were like in training.
     """
 
     def __init__(
@@ -92,17 +109,25 @@ class RankStage:
         ranker: OnnxRanker,
         placement: str,
         model: str,
+        reference: FeatureReference | None = None,
     ) -> None:
         self.featurizer = featurizer
         self.inputs = inputs
         self.ranker = ranker
         self.placement = placement
         self.model = model
+        self.reference = reference
 
     def with_calibrator(self, calibrator: Calibrator) -> RankStage:
         """The same stage under another calibrator."""
         changed = copy.copy(self)
         changed.ranker = self.ranker.with_calibrator(calibrator)
+        return changed
+
+    def with_reference(self, reference: FeatureReference) -> RankStage:
+        """The same stage, which compares the features that it sees with these."""
+        changed = copy.copy(self)
+        changed.reference = reference
         return changed
 
     def with_new_items(self, items: Sequence[Item | None]) -> RankStage:
@@ -114,10 +139,10 @@ class RankStage:
         changed.featurizer = self.featurizer.extended(ItemColumns.of_items(items))
         return changed
 
-    def logits(
+    def rank(
         self, query: Query, merged: Merged, sources: Sequence[str], *, deadline: float | None = None
-    ) -> NDArray[np.float32]:
-        """The log odds [K] of merged candidates.
+    ) -> RankedCandidates:
+        """Order merged candidates.
 
         Args:
             query: Who asks.
@@ -129,11 +154,26 @@ class RankStage:
             OverBudgetError: the deadline passed.
         """
         _check(deadline)
-        return self.score(Featurized.of(self.featurizer, query, merged, sources), deadline=deadline)
+        dense_KN, sparse_KP = Featurized.of(self.featurizer, query, merged, sources).encode(self.inputs)
+        logits_K = self._forward(dense_KN, sparse_KP, deadline)
+        probability_K = self.ranker.calibrator.probabilities(logits_K).astype(np.float32)
+        order_K = np.argsort(-logits_K, kind="stable")  # equal probabilities may have had unequal logits
+        observed = None
+        if self.reference is not None:
+            observed = self.reference.observe(sparse_KP[:, : len(self.inputs.edges)] - FIRST_ROW, probability_K)
+        return RankedCandidates(merged.rows_K[order_K], probability_K[order_K], observed)
 
-    def score(self, candidates: Featurized, *, deadline: float | None = None) -> NDArray[np.float32]:
-        """The log odds [K] of featurized candidates; see :meth:`logits`."""
-        dense_KN, sparse_KP = candidates.encode(self.inputs)
+    def logits(self, query: Query, merged: Merged, sources: Sequence[str]) -> NDArray[np.float32]:
+        """The log odds [K] of merged candidates; see :meth:`rank`."""
+        return self.score(Featurized.of(self.featurizer, query, merged, sources))
+
+    def score(self, candidates: Featurized) -> NDArray[np.float32]:
+        """The log odds [K] of featurized candidates."""
+        return self._forward(*candidates.encode(self.inputs), None)
+
+    def _forward(
+        self, dense_KN: NDArray[np.float32], sparse_KP: NDArray[np.int64], deadline: float | None
+    ) -> NDArray[np.float32]:
         parts = []
         for start in range(0, len(dense_KN), PART):
             _check(deadline)
@@ -146,6 +186,8 @@ class RankStage:
         self.featurizer.save(writer)
         self.inputs.save(writer)
         self.ranker.save(writer)
+        if self.reference is not None:
+            self.reference.save(writer)
         writer.write_json(STAGE_FILE, {"placement": self.placement, "model": self.model})
 
     @classmethod
@@ -166,6 +208,7 @@ class RankStage:
             ranker=OnnxRanker.load(bundle),
             placement=placement,
             model=model,
+            reference=FeatureReference.load(bundle) if f"{REFERENCE_FILE}.json" in bundle.names() else None,
         )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from aisle.bundle import Bundle
 from aisle.errors import ConfigError
+from aisle.features.drift import FeatureReference
 from aisle.pipeline.catalogue import Catalogue
 from aisle.pipeline.pipeline import Pipeline, Ranked
 from aisle.pipeline.query import Query
@@ -90,6 +91,12 @@ class Recommender:
     def catalogue(self) -> Catalogue:
         """The mirror of the catalogue as of the last refresh."""
         return self._catalogue
+
+    @property
+    def feature_reference(self) -> FeatureReference | None:
+        """What the features of the ranker that answers were like in training."""
+        stage = self._pipeline.rank_stage if self._pipeline is not None else None
+        return stage.reference if stage is not None else None
 
     def refresh(self) -> list[str]:
         """Follow the registry's active bundle and the catalogue's changes; cheap when nothing changed.
@@ -199,7 +206,7 @@ class Recommender:
             self._explain(pipeline, placement.fill, query, ranked, number, request.explain)
             for number in range(len(ranked.rows_n))
         ]
-        return Answer(items, self._version, ranked.degraded, policy=ranked.policy, stage_ms=ranked.stage_ms)
+        return Answer(items, self._version, ranked.degraded, ranked.policy, ranked.stage_ms, ranked.observed)
 
     def _eligible(
         self, request: RecommendationRequest, history: HistoryRows, target: str, repeat: RepeatPolicy

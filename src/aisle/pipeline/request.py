@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from aisle.features.drift import Observed
+
 RepeatPolicy = Literal["allow", "exclude"]
 
 PLACEMENTS = (
@@ -103,3 +105,5 @@ class Answer:
     #: ranker fell back), or "store-popular" and "store-trending" where no bundle answers.
     policy: str = "blend"
     stage_ms: dict[str, float] = field(default_factory=dict)
+    #: What a ranker saw of the candidates, to be compared with its training.
+    observed: Observed | None = None

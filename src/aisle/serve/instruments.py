@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -16,8 +16,10 @@ _SECONDS = (0.001, 0.002, 0.004, 0.008, 0.012, 0.02, 0.035, 0.05, 0.1, 0.25, 0.5
 _COMMON_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"})
 
 
-#: What is read at the time of a scrape, the same from every worker: gauges by name, with help text, labels and value.
-Facts = Callable[[], Mapping[str, tuple[str, dict[str, str], float]]]
+#: A gauge that is read at the time of a scrape: its help text, and its labels and values.
+Fact = tuple[str, Sequence[tuple[Mapping[str, str], float]]]
+#: Such gauges by name, the same from every worker.
+Facts = Callable[[], Mapping[str, Fact]]
 
 
 class Instruments:
@@ -89,7 +91,8 @@ class _FactsCollector:
         self._facts = facts
 
     def collect(self) -> Iterator[Metric]:
-        for name, (help_text, labels, value) in self._facts().items():
-            gauge = GaugeMetricFamily(name, help_text, labels=list(labels))
-            gauge.add_metric(list(labels.values()), value)
+        for name, (help_text, samples) in self._facts().items():
+            gauge = GaugeMetricFamily(name, help_text, labels=list(samples[0][0]))
+            for labels, value in samples:
+                gauge.add_metric(list(labels.values()), value)
             yield gauge

@@ -10,7 +10,8 @@ from fastapi import Depends, Request
 
 from aisle.pipeline import Recommender
 from aisle.serve.access import Keys
-from aisle.serve.instruments import Instruments
+from aisle.serve.drift import DriftCounts, drift_facts
+from aisle.serve.instruments import Fact, Instruments
 from aisle.serve.served_log import ServedLog
 from aisle.workspace import Workspace
 
@@ -33,15 +34,20 @@ class Service:
         self.store = self.workspace.open_store()
         self.recommender = Recommender(self.store, self.workspace.config, directory)
         self.instruments = Instruments()
+        self.drift = DriftCounts.of_environment()
         self.served_log = ServedLog(self.store.log_served, on_lost=self.instruments.count_served_lost)
 
-    def facts(self) -> Mapping[str, tuple[str, dict[str, str], float]]:
-        """What a scrape reads from the store, the same from every worker."""
+    def facts(self) -> Mapping[str, Fact]:
+        """What a scrape reads from the store and from all workers' observations, the same from every worker."""
         self.recommender.refresh()
-        return {
-            "aisle_model_info": ("The version that answers", {"version": self.recommender.model_version}, 1.0),
-            "aisle_clock_seconds": ("The shop's own time", {}, self.store.now_ms() / 1000),
+        version, reference = self.recommender.model_version, self.recommender.feature_reference
+        facts: dict[str, Fact] = {
+            "aisle_model_info": ("The version that answers", [({"version": version}, 1.0)]),
+            "aisle_clock_seconds": ("The shop's own time", [({}, self.store.now_ms() / 1000)]),
         }
+        if reference is not None:
+            facts.update(drift_facts(reference, self.drift.total(version)))
+        return facts
 
     def close(self) -> None:
         """Write what waits and close the store."""

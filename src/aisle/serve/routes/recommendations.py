@@ -38,6 +38,8 @@ def recommend(body: RecommendationBody, service: ServiceOfApp) -> Response:
     service.instruments.observe_answer(
         request.placement, num_items=len(answer.items), degraded=answer.degraded, stage_ms=answer.stage_ms
     )
+    if answer.observed is not None:
+        service.drift.add(answer.model_version, answer.observed)
     return JsonAnswer(
         {
             "request_id": request_id,
