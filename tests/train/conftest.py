@@ -10,10 +10,11 @@ import pytest
 
 from aisle import recipe as recipes
 from aisle.assemble import shop_fitters
+from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.schema import Event
 from aisle.store import SqlStore
-from aisle.train.session import TrainingResult, train_in_workspace
+from aisle.train.session import Activate, TrainingResult, train_in_workspace
 from aisle.workspace import Workspace
 from tests.histories import Line, at
 
@@ -61,8 +62,25 @@ class TrainingShop:
         first = self.store.num_events()
         self.store.add_events(events, [f"e{first + number}" for number in range(len(events))])
 
-    def train(self, recipe: ShopRecipe, output: Path | None = None) -> TrainingResult:
-        return train_in_workspace(self.workspace, self.store, recipe, shop_fitters(recipe), output=output)
+    def train(
+        self,
+        recipe: ShopRecipe,
+        output: Path | None = None,
+        *,
+        resume: bool = False,
+        activate: Activate = "auto",
+        progress: Progress = silent,
+    ) -> TrainingResult:
+        return train_in_workspace(
+            self.workspace,
+            self.store,
+            recipe,
+            shop_fitters(recipe),
+            output=output,
+            resume=resume,
+            activate=activate,
+            progress=progress,
+        )
 
 
 @pytest.fixture

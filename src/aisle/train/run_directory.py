@@ -8,9 +8,12 @@ while a training is unfinished: what it has finished so far.
 from __future__ import annotations
 
 import datetime as dt
+import fcntl
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +21,10 @@ import orjson
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.snapshots import LogMark, ShopLog
-from aisle.errors import BundleError, DataError
+from aisle.errors import BundleError, ConfigError, DataError
 from aisle.evaluate.windows import Window
 from aisle.pipeline import Pipeline
-from aisle.recipe import ShopRecipe, dump, load
+from aisle.recipe import ShopRecipe, dump, load, parse_strict
 from aisle.train.shop import ShopFit, window_of
 from aisle.train.work_directory import WorkDirectory
 
@@ -33,14 +36,26 @@ BUNDLE_NAME = "bundle"
 SPLITS_NAME = "splits"
 CHECKPOINTS_NAME = "checkpoints"
 BEGUN_NAME = "begun.json"
+LOCK_NAME = "lock"
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A training that has begun: the version of its bundle, and how far the history was read."""
+    """A training that has begun, with all that its result depends on.
+
+    Attributes:
+        version: Of its bundle.
+        recipe: What is trained.
+        mark: How far the history was read.
+        num_events: How many events that were.
+        starts_from: The version of the bundle whose ranker's vectors are taken over, if any.
+    """
 
     version: str
+    recipe: ShopRecipe
     mark: LogMark
+    num_events: int
+    starts_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,27 +79,82 @@ class RunDirectory:
         """What an unfinished training has finished so far."""
         return WorkDirectory(self.path / CHECKPOINTS_NAME)
 
-    def begin(self, recipe: ShopRecipe, begun: Begun) -> None:
-        """Note what is trained, on which data, so that it can go on after a kill."""
+    @property
+    def is_written(self) -> bool:
+        """Whether a training has written all that it leaves here."""
+        return (self.path / METRICS_NAME).is_file()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the directory for one training; the system lets go of it when the process ends, however it ends.
+
+        Raises:
+            ConfigError: another process trains here.
+        """
         self.work.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.path / RECIPE_NAME, dump(recipe).encode())
-        write_atomically(self.work.path / BEGUN_NAME, orjson.dumps(begun))
+        with (self.work.path / LOCK_NAME).open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ConfigError(
+                    f"{self.path}: expected a directory that nobody trains in, another process does; wait for it, or "
+                    "choose another with -o"
+                ) from None
+            yield
+
+    def begin(self, begun: Begun) -> None:
+        """Note what is trained, on which data, so that it can go on after a kill."""
+        document = asdict(begun) | {"recipe": begun.recipe.model_dump(mode="json")}
+        write_atomically(self.work.path / BEGUN_NAME, orjson.dumps(document))
 
     def abandon(self) -> None:
         """Forget a training that cannot be finished; its log stays."""
-        self.work.remove()
         (self.path / RECIPE_NAME).unlink(missing_ok=True)
+        shutil.rmtree(self.path / SPLITS_NAME, ignore_errors=True)
+        shutil.rmtree(self.bundle, ignore_errors=True)
+        self.finish()
+
+    def finish(self) -> None:
+        """Remove what only an unfinished training needs, the note that there is one last."""
+        self.clear_remains()
+        for entry in self.work.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+        (self.work.path / BEGUN_NAME).unlink(missing_ok=True)
+        shutil.rmtree(self.work.path)
+
+    def clear_remains(self) -> None:
+        """Remove what kills left of files and bundles that were half written."""
+        written = (self.path / name for name in (RECIPE_NAME, METRICS_NAME, BUNDLE_NAME))
+        half = [half for path in written for half in self.path.glob(f".{path.name}.*")]
+        for path in [*half, *(self.path / SPLITS_NAME).glob(".*")]:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def begun(self) -> Begun | None:
-        """What :meth:`begin` noted; ``None`` where no training is unfinished."""
+        """What :meth:`begin` noted; ``None`` where no training is unfinished.
+
+        Raises:
+            ConfigError: it was noted by another version of Aisle, which this one cannot go on with.
+        """
         path = self.work.path / BEGUN_NAME
         if not path.is_file():
             return None
         document = orjson.loads(path.read_bytes())
-        return Begun(document["version"], LogMark(**document["mark"]))
+        try:
+            recipe = parse_strict(ShopRecipe, document.pop("recipe"), str(path))
+            return Begun(recipe=recipe, mark=LogMark(**document.pop("mark")), **document)
+        except (KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{path}: expected the note of a training by this version, received another ({error}); remove "
+                f"{self.path} and train from the start"
+            ) from error
 
     def write_fit(self, recipe: ShopRecipe, fit: ShopFit, *, version: str, num_events: int) -> Bundle:
-        """Write the split fits and the bundle; returns the bundle, opened and verified."""
+        """Write the recipe, the split fits and the bundle; returns the bundle, opened and verified."""
+        write_atomically(self.path / RECIPE_NAME, dump(recipe).encode())
         for window, pipeline in fit.tests:
             start = dt.datetime.fromtimestamp(window.snapshot.until_ms / 1000, dt.UTC).strftime("%Y-%m-%d")
             writer = BundleWriter(

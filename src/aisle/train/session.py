@@ -9,24 +9,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from aisle.bundle import Bundle
 from aisle.data.snapshots import LogMark, ShopLog
-from aisle.errors import AisleError, ConfigError
+from aisle.errors import AisleError, ConfigError, DataError
 from aisle.evaluate.shop_temporal import evaluate_windows
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.schema import DAY_MS
 from aisle.store.contract import BundleRecord, Store
-from aisle.train.run_directory import LOG_NAME, RECIPE_NAME, Begun, RunDirectory
+from aisle.train.run_directory import CHECKPOINTS_NAME, LOG_NAME, Begun, RunDirectory
 from aisle.train.shop import Fitters, ShopFit, train_shop
 from aisle.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
+#: Whether a new bundle becomes the active one.
+Activate = Literal["auto", "always", "never"]
 GUARDED_METRIC = "test/ndcg@20/full/all"
 #: A new bundle is worse than the active one when its metric is lower by more than this, about one standard error.
 TOLERANCE = 0.01
@@ -50,6 +52,7 @@ def train_in_workspace(
     *,
     output: Path | None = None,
     resume: bool = False,
+    activate: Activate = "auto",
     progress: Progress = silent,
 ) -> TrainingResult:
     """Train a shop recipe on a workspace's events, write the run, register its bundle, activate it if not worse.
@@ -61,55 +64,109 @@ def train_in_workspace(
         fitters: See there.
         output: The run directory; one under the workspace's ``runs`` where missing.
         resume: Go on with the unfinished training of this recipe, on the events that it began with: the one at
-            ``output``, or the workspace's latest. Where there is none, one begins.
+            ``output``, or the workspace's latest. Where there is none, one begins; one that is finished at ``output``
+            is left as it is.
+        activate: ``auto``: unless :func:`is_worse`.
         progress: Told of each step.
 
     Raises:
-        ConfigError: the output directory has files and no unfinished training of this recipe.
+        ConfigError: the output directory has files and no unfinished training of this recipe, or another process
+            trains there.
         DataError: too little data.
     """
     run = _unfinished(workspace, recipe, output) if resume else None
-    begun = None if run is None else run.begun()
-    if run is None or begun is None:
-        begun = Begun(_new_version(), LogMark(store.last_seq(), store.now_ms()))
-        run = _new_run(output or workspace.runs / begun.version)
-        run.begin(recipe, begun)
-    with _log_to(run.log):
-        started = time.perf_counter()
-        logger.info("recipe %s, seed %d", recipe.name, recipe.seed)
-        progress("read events", 0, None)
-        log = ShopLog.read(store, begun.mark)
-        try:
-            fit = train_shop(recipe, log, fitters, run.work, progress=progress)
-        except AisleError:  # what is wrong with the data or the recipe, going on will not mend
-            run.abandon()
-            raise
-        seconds = time.perf_counter() - started
-        bundle = run.write_fit(recipe, fit, version=begun.version, num_events=log.events.height)
-        metrics = _metrics(recipe, fit, bundle, log, seconds)
-        logger.info("fitted in %.1f s: %s", seconds, metrics["metrics"])
+    version = _new_version()
+    if run is None:
+        run = _new_run(output or workspace.runs / version)
+    with run.held():
+        is_finished = run.is_written and run.begun() is None
+        if not run.is_written:
+            with _log_to(run.log):
+                _train(_Task(workspace, store, run, recipe, fitters, progress), version)
+        progress("register the bundle", 0, None)
+        bundle, metrics = Bundle.open(run.bundle), run.read_metrics()
+        if not is_finished:
+            _register(workspace, store, run, bundle, metrics, activate)
+        run.finish()
+    active = store.active_bundle()
+    activated = active is not None and active.version == bundle.version
+    return TrainingResult(run, bundle.version, metrics, activated)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One training, and where it happens."""
+
+    workspace: Workspace
+    store: Store
+    run: RunDirectory
+    recipe: ShopRecipe
+    fitters: Fitters
+    progress: Progress
+
+
+def _train(task: _Task, version: str) -> None:
+    """Fit and write everything, metrics last."""
+    run, recipe = task.run, task.recipe
+    run.clear_remains()
+    started = time.perf_counter()
+    logger.info("recipe %s, seed %d", recipe.name, recipe.seed)
+    task.progress("read events", 0, None)
+    begun = run.begun()
+    mark = LogMark.of(task.store) if begun is None else begun.mark
+    try:
+        log = ShopLog.read(task.store, mark)
+        if begun is None:
+            begun = Begun(version, recipe, mark, log.events.height)
+            run.begin(begun)
+        _check_unchanged(begun, log)
+        fit = train_shop(recipe, log, task.fitters, run.work, progress=task.progress)
+    except AisleError:  # what is wrong with the data or the recipe, going on will not mend
+        run.abandon()
+        raise
+    seconds = time.perf_counter() - started
+    task.progress("write the bundle", 0, None)
+    bundle = run.write_fit(recipe, fit, version=begun.version, num_events=log.events.height)
+    task.progress("evaluate", 0, None)
+    metrics = _metrics(recipe, fit, bundle, log, seconds)
+    logger.info("fitted in %.1f s: %s", seconds, metrics["metrics"])
     run.write_metrics(metrics)
-    activated = _register(workspace, store, run, bundle, metrics)
-    run.work.remove()
-    return TrainingResult(run, begun.version, metrics, activated)
 
 
-def unfinished_runs(workspace: Workspace) -> list[RunDirectory]:
-    """The workspace's runs whose training was interrupted, the latest first."""
-    runs = (RunDirectory(path.resolve()) for path in sorted(workspace.runs.glob("*"), reverse=True))
-    return [run for run in runs if run.begun() is not None]
+def _check_unchanged(begun: Begun, log: ShopLog) -> None:
+    """What was finished before a kill speaks of the events that there were."""
+    if log.events.height != begun.num_events:
+        raise DataError(
+            f"expected the {begun.num_events} events that the training began with, received {log.events.height}: some "
+            "were removed since; train again without --resume"
+        )
+
+
+def unfinished_training(workspace: Workspace, output: Path | None = None) -> tuple[Path, ShopRecipe] | None:
+    """The directory and the recipe of an interrupted training, the workspace's latest unless ``output`` says where."""
+    return next(_unfinished_in(workspace, output), None)
+
+
+def _unfinished_in(workspace: Workspace, output: Path | None) -> Iterator[tuple[Path, ShopRecipe]]:
+    paths = sorted(workspace.runs.glob("*"), reverse=True) if output is None else [output]
+    for path in paths:
+        begun = RunDirectory(path.resolve()).begun()
+        if begun is not None:
+            yield path.resolve(), begun.recipe
 
 
 def _unfinished(workspace: Workspace, recipe: ShopRecipe, output: Path | None) -> RunDirectory | None:
-    runs = unfinished_runs(workspace) if output is None else [RunDirectory(output.resolve())]
-    for run in runs:
-        if run.begun() is not None and run.recipe() == recipe:
-            return run
-        if run.begun() is not None and output is not None:
+    for path, other in _unfinished_in(workspace, output):
+        if other == recipe:
+            return RunDirectory(path)
+        if output is not None:
+            names = [name for name in ShopRecipe.model_fields if getattr(other, name) != getattr(recipe, name)]
             raise ConfigError(
-                f"{output}: expected an unfinished training of this recipe, it is of another; see "
-                f"{run.path / RECIPE_NAME}, or choose another directory with -o"
+                f"{output}: expected an unfinished training of this recipe, it is of another ({', '.join(names)} "
+                "differ); go on with that one by --resume and -o alone, or choose another directory with -o"
             )
+    if output is not None and (run := RunDirectory(output.resolve())).is_written and run.recipe() == recipe:
+        return run
     return None
 
 
@@ -119,8 +176,9 @@ def _new_version() -> str:
 
 def _new_run(path: Path) -> RunDirectory:
     run = RunDirectory(path.resolve())
-    # The log of a training that failed is no obstacle to the next.
-    if run.path.exists() and {entry.name for entry in run.path.iterdir()} - {LOG_NAME}:
+    # What a training left that failed, or was killed before it noted anything, is no obstacle to the next.
+    remains = {LOG_NAME} if run.begun() is not None else {LOG_NAME, CHECKPOINTS_NAME}
+    if run.path.exists() and {entry.name for entry in run.path.iterdir()} - remains:
         raise ConfigError(
             f"{run.path}: expected a new or empty directory, it has files; choose another with -o, or --resume"
         )
@@ -164,7 +222,9 @@ def _num_parameters(bundle: Bundle) -> int:
     return sum(array.size for array in loaded if array.dtype.kind == "f")
 
 
-def _register(workspace: Workspace, store: Store, run: RunDirectory, bundle: Bundle, metrics: dict[str, Any]) -> bool:
+def _register(
+    workspace: Workspace, store: Store, run: RunDirectory, bundle: Bundle, metrics: dict[str, Any], activate: Activate
+) -> None:
     root = workspace.directory.resolve()
     path = run.bundle.relative_to(root) if run.bundle.is_relative_to(root) else run.bundle
     recorded = {**metrics["metrics"], "split_ms": metrics["split_ms"]}
@@ -180,12 +240,9 @@ def _register(workspace: Workspace, store: Store, run: RunDirectory, bundle: Bun
             )
         )
     active = store.active_bundle()
-    if active is not None and active.version == bundle.version:
-        return True
-    if active is not None and is_worse(recorded, active.metrics):
-        return False
-    store.activate_bundle(bundle.version)
-    return True
+    worse = active is not None and is_worse(recorded, active.metrics)
+    if activate == "always" or (activate == "auto" and not worse):
+        store.activate_bundle(bundle.version)
 
 
 def is_worse(new: dict[str, float], active: dict[str, float]) -> bool:

@@ -6,20 +6,24 @@ was made before it alone, so a training that was killed ends as one that was not
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.features.candidates import CandidateFeaturizer
 from aisle.pipeline import Pipeline
+from aisle.pipeline.rank_stage import RankStage
 from aisle.schema import format_timestamp
 from aisle.train.ranker_examples import RankerExamples
 
 if TYPE_CHECKING:
     from aisle.train.checkpoints import Checkpoints
+
+#: A ranker's training leaves its state this often.
+CHECKPOINT_SECONDS = 60.0
+_EPOCHS_FILE = "epochs"
 
 
 class _Saves(Protocol):
@@ -30,18 +34,42 @@ Part = TypeVar("Part", bound=_Saves)
 
 
 @dataclass(frozen=True)
+class TrainedStage:
+    """A rank stage before calibration, and after how many epochs it did best."""
+
+    stage: RankStage
+    num_epochs: int
+
+    def save(self, writer: BundleWriter) -> None:
+        """Write everything that :meth:`load` reads."""
+        self.stage.save(writer)
+        writer.write_json(_EPOCHS_FILE, {"num_epochs": self.num_epochs})
+
+    @classmethod
+    def load(cls, bundle: Bundle) -> Self:
+        """Read what was saved."""
+        return cls(RankStage.load(bundle), bundle.read_json(_EPOCHS_FILE)["num_epochs"])
+
+
+@dataclass(frozen=True)
 class WorkDirectory:
     """The finished parts of one training, by the time that they were fitted at."""
 
     path: Path
+    #: Where pipelines and featurizers lie, if apart.
+    fits: WorkDirectory | None = None
+
+    def for_seed(self, seed: int) -> WorkDirectory:
+        """A directory for what another seed draws and trains; the fits of snapshots depend on none, and are shared."""
+        return WorkDirectory(self.path / f"seed-{seed}", fits=self)
 
     def pipeline(self, until_ms: int, fit: Callable[[], Pipeline]) -> Pipeline:
         """The pipeline with its generators, before any blend."""
-        return self._bundled("pipeline", until_ms, fit, Pipeline.load)
+        return (self.fits or self)._bundled("pipeline", until_ms, fit, Pipeline.load)
 
     def featurizer(self, until_ms: int, fit: Callable[[], CandidateFeaturizer]) -> CandidateFeaturizer:
         """The featurizer of candidates."""
-        return self._bundled("features", until_ms, fit, CandidateFeaturizer.load)
+        return (self.fits or self)._bundled("features", until_ms, fit, CandidateFeaturizer.load)
 
     def examples(self, kind: str, until_ms: int, collect: Callable[[], RankerExamples]) -> RankerExamples:
         """A ranker's examples, mapped from the disk."""
@@ -50,15 +78,15 @@ class WorkDirectory:
             collect().save(place)
         return RankerExamples.load(place)
 
-    def checkpoints(self, until_ms: int) -> Checkpoints:
-        """Where the training of the ranker of that time leaves its state."""
+    def checkpoints(self, until_ms: int, member: int) -> Checkpoints:
+        """Where the training of one of the models of the ranker of that time leaves its state."""
         from aisle.train.checkpoints import Checkpoints
 
-        return Checkpoints(self._place("ranker", until_ms))
+        return Checkpoints(self._place(f"ranker-{member}", until_ms), every_seconds=CHECKPOINT_SECONDS)
 
-    def remove(self) -> None:
-        """Forget everything; the training is finished."""
-        shutil.rmtree(self.path, ignore_errors=True)
+    def trained(self, until_ms: int, fit: Callable[[], TrainedStage]) -> TrainedStage:
+        """The ranker of that time, trained and exported."""
+        return self._bundled("stage", until_ms, fit, TrainedStage.load)
 
     def _place(self, kind: str, until_ms: int) -> Path:
         return self.path / format_timestamp(until_ms)[:10] / kind
