@@ -31,6 +31,14 @@ def test_scores_of_further_windows_are_appended() -> None:
     assert scores.means() == {"a": 0.5}, "what nobody was asked has no mean"
 
 
+def test_runs_under_several_seeds_are_averaged_question_by_question() -> None:
+    runs = [MethodScores("placement", {METRIC: np.array(values)}) for values in ([0.0, 1.0, 0.5], [1.0, 0.5, 0.5])]
+    both = MethodScores.averaged(runs)
+    assert (both.role, both.per_question[METRIC].tolist()) == ("placement", [0.5, 0.75, 0.5])
+    with pytest.raises(ValueError, match="the same questions"):
+        MethodScores.averaged([*runs, MethodScores("placement", {METRIC: np.zeros(2)})])
+
+
 def test_a_report_by_hand() -> None:
     ours = MethodScores("placement", {METRIC: np.array([0.5, 0.75, 1.0, 0.25])})
     theirs = MethodScores("baseline", {METRIC: np.array([0.25, 0.5, 0.75, 0.0])})

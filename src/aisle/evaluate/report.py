@@ -5,7 +5,7 @@ Legend of shapes: R asked users or baskets, K positions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -37,6 +37,20 @@ class MethodScores:
         """Append the values of further questions (another window)."""
         before = self.per_question.get(metric)
         self.per_question[metric] = values_R if before is None else np.concatenate([before, values_R])
+
+    @classmethod
+    def averaged(cls, parts: Sequence[MethodScores]) -> MethodScores:
+        """Question by question the mean of one method's runs under several seeds, so that intervals are over questions.
+
+        Raises:
+            ValueError: the runs were not asked the same questions.
+        """
+        names = parts[0].per_question
+        sizes = [{name: len(values_R) for name, values_R in part.per_question.items()} for part in parts]
+        if any(size != sizes[0] for size in sizes):
+            raise ValueError(f"expected runs on the same questions, received {sizes}")
+        means = {name: np.mean([part.per_question[name] for part in parts], axis=0) for name in names}
+        return cls(parts[0].role, means)
 
     def means(self) -> dict[str, float]:
         """The mean of each metric."""

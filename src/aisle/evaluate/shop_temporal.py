@@ -125,7 +125,7 @@ def report_windows(
             for metric, values in one.per_question.items():
                 together[name].add(metric, values)
     report = {**parts[0], "left_out": dict(left_out)}
-    report["windows"] = [{key: one[key] for key in ("start_ms", "counts", "methods")} for one in parts]
+    report["windows"] = [{key: one[key] for key in ("start_ms", "counts", "methods", "paired")} for one in parts]
     report["all_windows"] = _all_windows(together, parts)
     return report
 

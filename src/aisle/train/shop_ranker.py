@@ -8,22 +8,18 @@ before it, on the window between the two.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from aisle.data.snapshots import ShopLog, Snapshot
-from aisle.errors import DataError
-from aisle.features.candidates import CandidateFeaturizer
-from aisle.features.item_tables import ItemColumns, ShopEvents
+from aisle.data.snapshots import ShopLog
+from aisle.pipeline.rank_stage import RankStage
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
-from aisle.recipe.ranker import RankerSpec
 from aisle.schema import DAY_MS
-from aisle.train.ranker import ExamplesOf, FittedSnapshot, RankFit, calibrated, fit_rank_stage
-from aisle.train.ranker_examples import RankerExamples, collect_examples
-from aisle.train.shop import Fitters, ShopFit, bare_pipeline, signals_of, window_of
-from aisle.train.work_directory import WorkDirectory
-
-logger = logging.getLogger(__name__)
+from aisle.train.ranker import FittedSnapshot, RankFit, calibrated, fit_rank_stage
+from aisle.train.ranker_snapshots import RankerSnapshots, ranker_of
+from aisle.train.shop import Fitters, ShopFit
+from aisle.train.work_directory import TrainedStage, WorkDirectory
 
 
 def add_rankers(
@@ -40,16 +36,10 @@ def add_rankers(
     Raises:
         DataError: the history is too short for examples, or what was learnt is no better than chance later.
     """
-    training = _RankerTraining(recipe, log, fitters, work, progress)
-    horizon_ms = recipe.windows.horizon_days * DAY_MS
+    snapshots = RankerSnapshots(recipe, log, fitters, work, progress)
+    training = RankerTraining(recipe, snapshots, fitters, work, progress)
     times = [log.end_ms, *(window.snapshot.until_ms for window, _ in fit.tests)]
-    earlier = training.train(times[-1] - horizon_ms, None)
-    stages = []
-    for until_ms in reversed(times):
-        ranked = training.train(until_ms, earlier.num_epochs)
-        stages.append(calibrated(ranked.stage, earlier, training.lists(until_ms - horizon_ms)))
-        earlier = RankFit(ranked.base, ranked.stage, earlier.num_epochs)
-    serving, *tested = reversed(stages)
+    serving, *tested = calibrated_stages(snapshots, training.train, times, recipe.windows.horizon_days)
     pairs = zip(fit.tests, tested, strict=True)
     return ShopFit(
         [(window, pipeline.with_rank_stage(stage)) for (window, pipeline), stage in pairs],
@@ -57,101 +47,62 @@ def add_rankers(
     )
 
 
-def example_times(recipe: ShopRecipe, log: ShopLog, until_ms: int) -> list[int]:
-    """The snapshots from which a ranker of some time learns, the latest first.
+#: Trains the ranker of a time; without a number of epochs it stops early on the window that follows.
+Train = Callable[[int, int | None], RankFit]
 
-    Raises:
-        DataError: there is no time for one.
+
+def calibrated_stages(
+    snapshots: RankerSnapshots, train: Train, times: Sequence[int], horizon_days: int
+) -> list[RankStage]:
+    """The rank stages of some times, each calibrated by that of a horizon before it.
+
+    Args:
+        snapshots: Give the lists to calibrate on.
+        train: Trains each, from the earliest time on.
+        times: A horizon apart, the latest first.
+        horizon_days: The horizon.
     """
-    spec = _spec(recipe).examples
-    horizon_ms = recipe.windows.horizon_days * DAY_MS
-    latest_ms = until_ms - horizon_ms
-    wanted = [latest_ms - number * spec.every_days * DAY_MS for number in range(spec.snapshots)]
-    # A snapshot with less than a horizon of history behind it is unlike those that will be served.
-    times = [time_ms for time_ms in wanted if time_ms - log.first_ms >= horizon_ms]
-    if not times:
-        days = (log.end_ms - log.first_ms) / DAY_MS
-        raise DataError(
-            f"expected more than {(recipe.windows.test + 3) * recipe.windows.horizon_days} days of events for a "
-            f"ranker that is tested, received {days:.0f}; import more, --set windows.horizon_days=N with a shorter "
-            "one, or --set ranker=null to rank by the blend"
-        )
-    if len(times) < len(wanted):
-        logger.warning("history for %d of %d snapshots of ranker examples", len(times), len(wanted))
-    return times
+    horizon_ms = horizon_days * DAY_MS
+    earlier = train(times[-1] - horizon_ms, None)
+    stages = []
+    for until_ms in reversed(times):
+        ranked = train(until_ms, earlier.num_epochs)
+        stages.append(calibrated(ranked.stage, earlier, snapshots.lists(until_ms - horizon_ms)))
+        earlier = RankFit(ranked.base, ranked.stage, earlier.num_epochs)
+    return stages[::-1]
 
 
-class _RankerTraining:
-    """Snapshots, examples and rankers of one shop, each made once."""
+class RankerTraining:
+    """Trains the recipe's ranker at any time, each once."""
 
     def __init__(
-        self, recipe: ShopRecipe, log: ShopLog, fitters: Fitters, work: WorkDirectory, progress: Progress
+        self,
+        recipe: ShopRecipe,
+        snapshots: RankerSnapshots,
+        fitters: Fitters,
+        work: WorkDirectory,
+        progress: Progress = silent,
     ) -> None:
-        self._recipe, self._log, self._fitters, self._work = recipe, log, fitters, work
-        self._spec = _spec(recipe)
+        self._recipe, self._snapshots, self._fitters, self._work = recipe, snapshots, fitters, work
         self._progress = progress
-        self._snapshots: dict[int, FittedSnapshot] = {}
 
     def train(self, until_ms: int, num_epochs: int | None) -> RankFit:
         """The ranker of one time; without a number of epochs it stops early on the window that follows."""
-        times = example_times(self._recipe, self._log, until_ms)
-        examples = [self._examples("examples", time_ms, self._spec.examples.negatives) for time_ms in times]
+        base = self._snapshots.fitted(until_ms)
+        trained = self._work.trained(until_ms, lambda: self._train(base, until_ms, num_epochs))
+        return RankFit(base, trained.stage, trained.num_epochs)
+
+    def _train(self, base: FittedSnapshot, until_ms: int, num_epochs: int | None) -> TrainedStage:
         assert self._fitters.build_ranker is not None, "a recipe with a ranker comes with what builds it"
-        return fit_rank_stage(
-            self._spec,
-            self._fitted(until_ms),
-            examples,
+        fit = fit_rank_stage(
+            ranker_of(self._recipe),
+            base,
+            self._snapshots.learnt_from(until_ms),
             self._fitters.build_ranker,
-            later=self.lists(until_ms) if num_epochs is None else None,
+            later=self._snapshots.lists(until_ms) if num_epochs is None else None,
             num_epochs=num_epochs,
             seed=self._recipe.seed,
-            checkpoints=self._work.checkpoints(until_ms),
-            resume=True,
+            checkpoints=partial(self._work.checkpoints, until_ms),
             progress=self._progress,
         )
-
-    def lists(self, until_ms: int) -> ExamplesOf:
-        """Whole candidate lists of one time."""
-        return self._examples("lists", until_ms, None)
-
-    def _examples(self, kind: str, until_ms: int, negatives: int | None) -> ExamplesOf:
-        fitted = self._fitted(until_ms)
-
-        def collect() -> RankerExamples:
-            spec = self._spec
-            return collect_examples(
-                fitted.pipeline,
-                fitted.featurizer,
-                window_of(self._recipe, self._log, self._log.before(until_ms)),
-                placement=spec.placement,
-                repeats=("allow",) if negatives is None else ("allow", "exclude"),
-                negatives=negatives,
-                max_questions=spec.calibration_questions if negatives is None else spec.examples.max_questions,
-                seed=self._recipe.seed,
-                progress=self._progress,
-            )
-
-        return ExamplesOf(fitted, self._work.examples(kind, until_ms, collect))
-
-    def _fitted(self, until_ms: int) -> FittedSnapshot:
-        if until_ms not in self._snapshots:
-            self._progress("fit generators", 0, None)
-            snapshot = self._log.before(until_ms)
-            pipeline = bare_pipeline(self._recipe, snapshot, self._fitters, self._work)
-            featurizer = self._work.featurizer(until_ms, lambda: self._fit_featurizer(snapshot))
-            self._snapshots[until_ms] = FittedSnapshot(pipeline, featurizer)
-        return self._snapshots[until_ms]
-
-    def _fit_featurizer(self, snapshot: Snapshot) -> CandidateFeaturizer:
-        signals = signals_of(self._recipe)
-        return CandidateFeaturizer.fit(
-            ShopEvents.of_snapshot(snapshot, signals.strengths, signals.target),
-            ItemColumns.of_snapshot(snapshot),
-            until_ms=snapshot.until_ms,
-            sources=self._recipe.placements[self._spec.placement].sources,
-        )
-
-
-def _spec(recipe: ShopRecipe) -> RankerSpec:
-    assert recipe.ranker is not None, "asked of a recipe with a ranker"
-    return recipe.ranker
+        return TrainedStage(fit.stage, fit.num_epochs)
