@@ -189,6 +189,11 @@ def test_newer_items_bring_price_category_and_brand() -> None:
     assert found["category_count"] == pytest.approx(np.log1p([3, 3, 0]))
     assert found["brand_count"] == pytest.approx(np.log1p([2, 2, 0]))
     assert found["item_is_new"].tolist() == [0, 1, 1]
+    for name in ("item_first_sale", "item_last_sale"):  # counted from the end of the fit, not "never"
+        later = dataclasses.replace(VISITOR, now_ms=VISITOR.now_ms + 3 * DAY_MS)
+        since = (VISITOR.now_ms - grown.fitted_until_ms) / DAY_MS
+        assert found[name][1:] == pytest.approx(np.log1p([since, since]))
+        assert features_of(grown, later, 5)[name] == pytest.approx(np.log1p([since + 3]))
     assert grown.item_codes(np.array([TEA, 5, 6, 99], np.int32)).tolist() == [[2, 1], [2, 1], [0, 0], [0, 0]]
     fitted_rows = [0, 1, TEA, 3, 4]
     before, after = (features_of(one, VISITOR, *fitted_rows) for one in (featurizer(), grown))

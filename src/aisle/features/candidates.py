@@ -67,6 +67,7 @@ class CandidateFeaturizer:
         self.sources = tuple(sources)
         self.settings = settings
         self.fitted_until_ms = fitted_until_ms
+        self._num_fitted = tables.num_rows
         known = tables.log_price_V[np.isfinite(tables.log_price_V)]
         self._usual_log_price = float(known.mean()) if len(known) else 0.0
         items = _item_columns(tables, settings, self._usual_log_price)
@@ -225,10 +226,17 @@ class CandidateFeaturizer:
         }
 
     def _item_ages(self, fitted_K: NDArray[np.int64], now_ms: int) -> Columns:
-        """Days since the first and the last sale that the fit saw."""
+        """Days since the first and the last sale that the fit saw; an item that came after it counts from its end.
+
+        A ranker learns from items that were sold. To it "never sold" would be the oldest shelf warmer of all, and a
+        newer item is rather like one that has just begun to sell.
+        """
         since = (now_ms - self.fitted_until_ms) / DAY_MS
+        is_newer_K = fitted_K >= self._num_fitted
         ages = {"item_first_sale": self.tables.first_age_days_V, "item_last_sale": self.tables.last_age_days_V}
-        return {name: np.log1p(_later(age_V[fitted_K], since)) for name, age_V in ages.items()}
+        return {
+            name: np.log1p(_later(np.where(is_newer_K, 0.0, age_V[fitted_K]), since)) for name, age_V in ages.items()
+        }
 
 
 def _item_columns(tables: ItemTables, settings: CandidateSettings, usual_log_price: float) -> dict[str, Values]:
