@@ -27,6 +27,7 @@ placements:
   for-you: {asks_with: history, fit: next-window, sources: [popular_10d, own_30d, together_cosine], fill: popular_10d}
 ranker:
   examples: {snapshots: 2, every_days: 10, negatives: 10}
+  ids: [item]
   model: {kind: field-dlrm, embedding_dim: 2, num_buckets: 4, dense_layers: [4], over_layers: [4], dropout: 0.1}
   training: {batch_size: 100, num_epochs: 2, learning_rate: 0.01}
 """
