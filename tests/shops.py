@@ -15,6 +15,8 @@ def simulated() -> Simulated:
     return simulate_shop(NUM_USERS, NUM_ITEMS, NUM_DAYS, SEED)
 
 
+#: Settings under which no stage falls back, whatever else the machine is at.
+NO_HASTE = "budgets: {retrieve_ms: 60000, rank_ms: 60000}\n"
 #: A shop with a ranker that is small enough to be trained for a test.
 RANKED = """
 kind: shop
