@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +13,9 @@ from aisle.evaluate.candidate_lists import ScoredLists, measure_lists, score_lis
 from aisle.evaluate.shop_temporal import evaluate_windows
 from aisle.evaluate.windows import build_window
 from aisle.pipeline import Pipeline
+from aisle.pipeline.blend import Merged
 from aisle.pipeline.calibration import PlattCalibrator, sigmoid
+from aisle.pipeline.rank_stage import RankedCandidates
 from tests.evaluate.test_shop_temporal import pipeline_of, window_of
 from tests.histories import SIGNALS, Line, at, log_of
 
@@ -30,8 +31,14 @@ class Stage:
         self._logits_V = np.array([logits.get(item_id, 0.0) for item_id in item_ids], np.float32)
         self.ranker = SimpleNamespace(calibrator=calibrator)
 
-    def logits(self, query: object, merged: Any, sources: object, *, deadline: float | None = None) -> np.ndarray:
+    def logits(self, query: object, merged: Merged, sources: object) -> np.ndarray:
         return self._logits_V[merged.rows_K]
+
+    def rank(
+        self, query: object, merged: Merged, sources: object, *, deadline: float | None = None
+    ) -> RankedCandidates:
+        order = np.argsort(-self.logits(query, merged, sources), kind="stable")
+        return RankedCandidates(merged.rows_K[order], np.zeros(len(order), np.float32), None)
 
 
 def ranked(pipeline: Pipeline, calibrator: PlattCalibrator | None = None) -> Pipeline:
