@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import pytest
 
 from aisle.workspace import Workspace
 from tests.e2e.conftest import Server
+from tests.shops import NO_HASTE
 
 
 def test_it_greets_with_its_address_and_ends_with_130_when_interrupted(
@@ -98,31 +101,42 @@ def test_a_body_that_never_ends_is_refused(directory: Path, serve: Callable[...,
 
 
 SERVED_REQUEST = """
-import sys
+import json, sys
 from starlette.testclient import TestClient
 from aisle.serve import create_app
 with TestClient(create_app(sys.argv[1]), base_url="http://127.0.0.1") as client:
     for call in (
         client.post("/v1/items", json={"items": [{"item_id": "a", "title": "Tea"}]}),
         client.post("/v1/events", json={"events": [{"type": "purchase", "user_id": "u", "item_id": "a"}]}),
-        client.post("/v1/recommendations", json={"placement": "for-you", "user_id": "u", "repeat": "allow"}),
-        client.get("/v1/report"), client.get("/metrics"), client.get("/"),
+        answer := client.post("/v1/recommendations", json={"placement": "for-you", "user_id": "u", "repeat": "allow"}),
+        client.get("/v1/report"), metrics := client.get("/metrics"), client.get("/"),
     ):
         assert call.status_code in (200, 202), call.text
-print(*sorted(sys.modules))
+print(json.dumps({"modules": sorted(sys.modules), "degraded": answer.json()["degraded"], "metrics": metrics.text}))
 """
+#: Whatever else trains, or compares with what trains.
+HEAVY = {"torch", "sklearn", "pandas", "implicit", "numba", "matplotlib", "onnx", "onnxscript", "safetensors"}
 
 
-def test_a_served_request_imports_no_torch(directory: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_ranked", [False, True])
+def test_a_served_request_imports_no_torch(
+    directory: Path, tmp_path: Path, request: pytest.FixtureRequest, is_ranked: bool
+) -> None:
+    if is_ranked:
+        directory = shutil.copytree(request.getfixturevalue("ranked_shop"), tmp_path / "ranked")
+        (directory / "aisle.yaml").write_text(NO_HASTE)
     # A torch that can be imported, so that its absence below means that nobody asked for it.
     (tmp_path / "modules" / "torch").mkdir(parents=True)
     (tmp_path / "modules" / "torch" / "__init__.py").write_text("")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "modules"), *sys.path])}
     command = [sys.executable, "-W", "ignore", "-c", SERVED_REQUEST, str(directory)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=60)
-    imported = set(done.stdout.split())
-    assert "aisle.serve.app" in imported
-    assert not imported & {"torch", "sklearn", "pandas", "implicit", "numba", "matplotlib"}
+    told = json.loads(done.stdout)
+    assert "aisle.serve.app" in told["modules"]
+    assert not HEAVY & set(told["modules"])
+    if is_ranked:
+        assert told["degraded"] == []
+        assert "aisle_drift_answers 1.0" in told["metrics"], "the ranker gave the order"
     probe = [sys.executable, "-c", "import torch; print(torch.__file__)"]
     found = subprocess.run(probe, capture_output=True, text=True, env=environment, check=True, timeout=60).stdout
     assert found.strip() == str(tmp_path / "modules" / "torch" / "__init__.py")

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.conftest import Server, exchange
-from tests.shops import simulated
+from tests.shops import NO_HASTE, simulated
 
 Worker = Callable[..., Any]
 
@@ -30,7 +30,16 @@ def workers(directory: Path, serve: Callable[..., Server]) -> Iterator[list[Work
 def trained_workers(trained_shop: Path, tmp_path: Path, serve: Callable[..., Server]) -> Iterator[list[Worker]]:
     """Two workers of a trained shop."""
     directory = shutil.copytree(trained_shop, tmp_path / "trained")
-    (directory / "aisle.yaml").write_text("budgets: {retrieve_ms: 60000}")  # no falling back on a slow machine
+    (directory / "aisle.yaml").write_text(NO_HASTE)
+    with connected(serve(directory, "--workers", "2")) as found:
+        yield found
+
+
+@pytest.fixture
+def ranked_workers(ranked_shop: Path, tmp_path: Path, serve: Callable[..., Server]) -> Iterator[list[Worker]]:
+    """Two workers of a shop with a ranker."""
+    directory = shutil.copytree(ranked_shop, tmp_path / "ranked")
+    (directory / "aisle.yaml").write_text(NO_HASTE)
     with connected(serve(directory, "--workers", "2")) as found:
         yield found
 
@@ -99,11 +108,7 @@ def test_measurements_and_the_report_are_of_both_workers(workers: list[Worker]) 
         for _ in range(number):
             popular(worker)
     for worker in workers:
-        samples = {
-            (sample.name, *sorted(sample.labels.values())): sample.value
-            for family in text_string_to_metric_families(worker("GET", "/metrics"))
-            for sample in family.samples
-        }
+        samples = samples_of(worker)
         assert samples["aisle_events_total", "accepted"] == 5
         assert samples["aisle_recommendations_total", "popular"] == 5
         assert samples["aisle_http_requests_total", "/v1/events", "202", "POST"] == 2
@@ -113,6 +118,30 @@ def test_measurements_and_the_report_are_of_both_workers(workers: list[Worker]) 
         assert time.monotonic() < deadline, report
         time.sleep(0.05)
     assert report["served"] == 10, "a and b in each of five answers"
+
+
+def samples_of(worker: Worker) -> dict[tuple[str, ...], float]:
+    families = text_string_to_metric_families(worker("GET", "/metrics"))
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value for family in families for sample in family.samples
+    }
+
+
+def test_drift_is_measured_over_both_workers(ranked_workers: list[Worker]) -> None:
+    one, other = ranked_workers
+    for number, worker in ((3, one), (2, other)):
+        for _ in range(number):
+            for_you(worker, "user-00003")
+    assert [samples_of(worker)["aisle_drift_answers",] for worker in ranked_workers] == [5, 5]
+    for _ in range(195):
+        for_you(other, "user-00003")
+    seen = [
+        {key: value for key, value in samples_of(worker).items() if key[0] == "aisle_feature_drift"}
+        for worker in ranked_workers
+    ]
+    assert len(seen[0]) > 20
+    assert seen[0] == seen[1]
+    assert seen[0]["aisle_feature_drift", "user_count"] > 1, "one visitor is not the shop's customers"
 
 
 def for_you(worker: Worker, user_id: str) -> list[str]:

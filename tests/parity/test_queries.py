@@ -19,6 +19,7 @@ from aisle.pipeline.recommender import _visitor_query
 from aisle.retrieval import Signals
 from aisle.store import SqlStore
 from aisle.workspace import Workspace
+from tests.shops import NO_HASTE
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Shop:
 @pytest.fixture
 def shop(trained_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     workspace = Workspace.open(shutil.copytree(trained_shop, tmp_path / "copy"))
-    workspace.settings_path.write_text("budgets: {retrieve_ms: 60000}\n")  # whatever else this machine is at
+    workspace.settings_path.write_text(NO_HASTE)
     with closing(workspace.open_store()) as store:
         active = store.active_bundle()
         assert active is not None

@@ -31,6 +31,7 @@ from aisle.store.contract import BundleRecord
 from aisle.workspace import Workspace
 from tests.histories import START_MS, at
 from tests.pipeline.generators.test_neighbours import generator_of
+from tests.shops import NO_HASTE
 
 NAMES = ["", "", "tea", "pot", "cup", "mug", "rug", "lamp"]
 TEA, POT, CUP, MUG = 2, 3, 4, 5
@@ -351,7 +352,7 @@ class TestTrained:
     def trained(self, trained_shop: Path, tmp_path: Path) -> Iterator[Shop]:
         directory = shutil.copytree(trained_shop, tmp_path / "copy")
         workspace = Workspace.open(directory)
-        workspace.settings_path.write_text("budgets: {retrieve_ms: 60000}\n")  # whatever else this machine is at
+        workspace.settings_path.write_text(NO_HASTE)
         with closing(workspace.open_store()) as store:
             yield Shop(workspace, store)
 
