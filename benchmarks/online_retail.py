@@ -1,9 +1,11 @@
-"""Quality on UCI Online Retail: the recipe `shop` and the baselines on three rolling windows, and the serving latency.
+"""Quality on UCI Online Retail: the recipe `shop` with several seeds, and baselines, on three rolling windows.
 
-The whole public way: prepare, import, train, evaluate, serve. Writes `benchmarks/results/online_retail.json` and
+The public functions all the way: prepare, import, train, evaluate, serve. Generators, features and blends are fitted
+once; each seed draws its own ranker examples and trains its own rankers. Beside them, on the same examples and the same
+candidates: the blend, LightGBM and logistic regression. Writes `benchmarks/results/online_retail.json` and
 `benchmarks/results/serve_online_retail.json`, from which `make docs` fills the README's table.
 
-    AISLE_DATA=/path/to/data python -m benchmarks.online_retail
+    AISLE_DATA=/path/to/data python -m benchmarks.online_retail --seeds 0,1,2
 """
 
 from __future__ import annotations
@@ -14,61 +16,245 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aisle import recipe as recipes
-from aisle.assemble import shop_fitters
-from aisle.cli.evaluate import evaluate_run
+from aisle.assemble import ranker_builder
 from aisle.cli.hardware import describe_hardware
 from aisle.cli.progress import show_progress
-from aisle.data import datasets
-from aisle.ingest import import_files
-from aisle.train.session import train_in_workspace
-from aisle.workspace import Workspace
+from aisle.evaluate.baselines import basket_baselines, user_baselines
+from aisle.evaluate.basket_completion import evaluate_baskets
+from aisle.evaluate.baskets import hide_one_of_each
+from aisle.evaluate.candidate_lists import ScoredLists, measure_lists, score_lists
+from aisle.evaluate.report import MethodScores, Role
+from aisle.evaluate.shop_temporal import BY_BLEND, PLACEMENT, report_windows, score_baselines, score_pipeline
+from aisle.evaluate.windows import Window
+from aisle.pipeline import Pipeline
+from aisle.progress import Progress
+from aisle.store.contract import BundleRecord
+from aisle.train.ranker import RankFit
+from aisle.train.ranker_snapshots import RankerSnapshots
+from aisle.train.run_directory import RunDirectory
+from aisle.train.shop import ShopFit, signals_of, train_shop
+from aisle.train.shop_ranker import RankerTraining, calibrated_stages
+from benchmarks.rankers import BoosterTraining, with_logistic_regression
+from benchmarks.shop import Shop, online_retail
 
 RESULTS = Path(__file__).parent / "results"
+LIGHTGBM, LOGISTIC = "for-you by lightgbm", "for-you by logistic"
 
 
-def measure(directory: Path, overrides: list[str]) -> dict[str, Any]:
-    """Train and evaluate in a new workspace; the report with what it took."""
-    workspace = Workspace.create(directory)
-    recipe = recipes.load("shop", ["windows.test=3", *overrides])
-    with closing(workspace.open_store()) as store, show_progress() as progress:
-        paths = datasets.write_canonical(datasets.load(datasets.get("online_retail"), progress), directory / "files")
-        for kind in ("items", "events"):
-            import_files(store, workspace.imports, kind, [paths[kind]], progress=progress)
-        started = time.perf_counter()
-        result = train_in_workspace(workspace, store, recipe, shop_fitters(recipe), progress=progress)
-        trained = time.perf_counter()
-        report = evaluate_run(store, result.run, "all", True, progress)
+@dataclass
+class Measured:
+    """One method's runs: by seed, the pipelines of the windows, and what they were measured at."""
+
+    role: Role
+    pipelines: dict[int, Sequence[Pipeline]]
+    scores: dict[int, list[MethodScores]] = field(default_factory=dict)
+    lists: dict[int, list[ScoredLists]] = field(default_factory=dict)
+
+    def measure(self, windows: Sequence[Window], progress: Progress, name: str) -> None:
+        """Ask each pipeline its window's questions; one with a ranker also for probabilities."""
+        for seed, pipelines in self.pipelines.items():
+            pairs = list(zip(windows, pipelines, strict=True))
+            self.scores[seed], self.lists[seed] = [], []
+            for number, (window, pipeline) in enumerate(pairs):
+                progress(f"evaluate {name}, seed {seed}", number, len(pairs))
+                self.scores[seed].append(score_pipeline(window, pipeline, self.role))
+                if pipeline.rank_stage is not None:
+                    self.lists[seed].append(score_lists(window, pipeline, PLACEMENT))
+
+    def averaged(self) -> list[MethodScores]:
+        """Per window and question, the mean over seeds."""
+        return [MethodScores.averaged(runs) for runs in zip(*self.scores.values(), strict=True)]
+
+    def spread(self) -> dict[str, Any]:
+        """Every metric of the last window and of the mean of windows: each seed's value, mean and deviation."""
+        last = {seed: scores[0].means() for seed, scores in self.scores.items()}
+        means = {seed: _mean_of_windows([one.means() for one in scores]) for seed, scores in self.scores.items()}
+        return {"seeds": list(self.scores), "last_window": _spread(last), "all_windows": _spread(means)}
+
+    def ranker(self, number: int) -> dict[str, Any]:
+        """The probabilities in one window: metrics as means over seeds, one table of calibration of all seeds' rows."""
+        runs = [lists[number] for lists in self.lists.values()]
+        found = [measure_lists(run) for run in runs]
+        metrics = {name: float(np.mean([one["metrics"][name] for one in found])) for name in found[0]["metrics"]}
+        table = measure_lists(ScoredLists.joined(runs))["calibration"]
+        return {"counts": found[0]["counts"], "metrics": metrics, "calibration": table}
+
+
+def measure(directory: Path, overrides: list[str], seeds: list[int], baseline_seeds: list[int]) -> dict[str, Any]:
+    """Train and evaluate; the report with what it took. The directory then holds a shop with an active bundle."""
+    recipe = recipes.load("shop", ["windows.test=3", *overrides, f"seed={seeds[0]}"])
+    seconds: dict[str, float] = {}
+    with show_progress() as progress, online_retail(directory, recipe, progress) as shop:
+        clock = _Clock(seconds)
+        fit = train_shop(recipe, shop.log, shop.fitters, shop.work, progress=progress)
+        clock.lap("train")
+        model_bytes = _activate(shop, fit)
+        windows = [window for window, _ in fit.tests]
+        methods = {BY_BLEND: _unranked(fit, seeds[0])}
+        if recipe.ranker is not None:
+            methods = _ranked(shop, fit, seeds, baseline_seeds, clock, progress) | methods
+        else:
+            methods = {PLACEMENT: replace(methods[BY_BLEND], role="placement")}
+        for name, one in methods.items():
+            one.measure(windows, progress, name)
+        clock.lap("evaluate")
+        scores, left_out = score_baselines(windows, user_baselines(signals_of(recipe)), progress=progress)
+        scores = {name: one.averaged() for name, one in methods.items()} | scores
+        report = report_windows(windows, scores, left_out)
+        report["more"] = [_baskets(shop, fit, progress)]
+        clock.lap("baselines")
+    rankers = {name: one for name, one in methods.items() if any(one.lists.values())}
     return {
         "benchmark": "online_retail",
-        "rerun": "AISLE_DATA=/path/to/data python -m benchmarks.online_retail",
+        "rerun": "AISLE_DATA=/path/to/data python -m benchmarks.online_retail --seeds " + ",".join(map(str, seeds)),
         "recipe": recipes.dump(recipe),
         "hardware": describe_hardware(),
-        "seconds": {"train": round(trained - started, 1), "evaluate": round(time.perf_counter() - trained, 1)},
-        "model_bytes": result.metrics["model_bytes"],
+        "seconds": seconds,
+        "model_bytes": model_bytes,
+        "seeds": {name: one.spread() for name, one in methods.items()},
+        "rankers": {name: [one.ranker(number) for number in range(len(windows))] for name, one in rankers.items()},
         "report": report,
     }
 
 
+def _unranked(fit: ShopFit, seed: int) -> Measured:
+    return Measured("stage", {seed: [pipeline.with_rank_stage(None) for _, pipeline in fit.tests]})
+
+
+def _ranked(
+    shop: Shop, fit: ShopFit, seeds: Sequence[int], baseline_seeds: Sequence[int], clock: _Clock, progress: Progress
+) -> dict[str, Measured]:
+    """The placement under every seed, and the baseline rankers."""
+    methods = {
+        PLACEMENT: Measured("placement", {seeds[0]: [pipeline for _, pipeline in fit.tests]}),
+        LIGHTGBM: Measured("baseline", {}),
+        LOGISTIC: Measured("baseline", {}),
+    }
+    for seed in seeds:
+        recipe = shop.recipe.model_copy(update={"seed": seed})
+        work = shop.work if seed == seeds[0] else shop.work.for_seed(seed)
+        snapshots = RankerSnapshots(recipe, shop.log, shop.fitters, work, progress)
+        trainings: dict[str, Train] = {}
+        if seed != seeds[0]:
+            trainings[PLACEMENT] = RankerTraining(recipe, snapshots, shop.fitters, work, progress).train
+        if seed in baseline_seeds:
+            trainings[LIGHTGBM] = BoosterTraining(recipe, snapshots).train
+            logistic = with_logistic_regression(recipe)
+            assert logistic.ranker is not None, "it was just given one"
+            fitters = replace(shop.fitters, build_ranker=ranker_builder(logistic, logistic.ranker))
+            apart = replace(work, path=work.path / "logistic")
+            trainings[LOGISTIC] = RankerTraining(logistic, snapshots, fitters, apart, progress).train
+        for name, train in trainings.items():
+            progress(f"train {name}, seed {seed}", 0, None)
+            times = [window.snapshot.until_ms for window, _ in fit.tests]
+            stages = calibrated_stages(snapshots, train, times, shop.recipe.windows.horizon_days)
+            methods[name].pipelines[seed] = [
+                pipeline.with_rank_stage(stage) for (_, pipeline), stage in zip(fit.tests, stages, strict=True)
+            ]
+            clock.lap(f"{name}, seed {seed}")
+    return {name: one for name, one in methods.items() if one.pipelines}
+
+
+Train = Callable[[int, int | None], RankFit]
+
+
+def _baskets(shop: Shop, fit: ShopFit, progress: Progress) -> dict[str, Any]:
+    window, pipeline = fit.tests[0]
+    baskets = hide_one_of_each(shop.log, window, shop.recipe.target)
+    return evaluate_baskets(window, pipeline, baskets, basket_baselines(signals_of(shop.recipe)), progress=progress)
+
+
+def _activate(shop: Shop, fit: ShopFit) -> int:
+    """Make the bundle of the first seed the active one, for the latency of a server; its size."""
+    path = shop.workspace.runs / "benchmark"
+    version = "benchmark"
+    path.mkdir(parents=True, exist_ok=True)
+    bundle = RunDirectory(path).write_fit(shop.recipe, fit, version=version, num_events=shop.log.events.height)
+    if all(record.version != version for record in shop.store.bundles()):
+        record = BundleRecord(
+            version=version,
+            path=str(bundle.directory.relative_to(shop.workspace.directory.resolve())),
+            manifest_sha256=bundle.manifest_sha256,
+            created_ms=shop.store.now_ms(),
+            is_active=False,
+            metrics={},
+        )
+        shop.store.register_bundle(record)
+    shop.store.activate_bundle(version)
+    return bundle.num_bytes
+
+
+class _Clock:
+    """Seconds of each part, in the order in which they were done."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds, self._last = seconds, time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        now = time.perf_counter()
+        self._seconds[part] = round(now - self._last, 1)
+        self._last = now
+
+
+def _mean_of_windows(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for part in parts for name in part)
+    return {name: float(np.mean([part[name] for part in parts if name in part])) for name in names}
+
+
+def _spread(by_seed: Mapping[int, Mapping[str, float]]) -> dict[str, Any]:
+    """The sample standard deviation over seeds; ``None`` of one seed."""
+    spread = {}
+    for name in next(iter(by_seed.values())):
+        values = [metrics[name] for metrics in by_seed.values()]
+        deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+        spread[name] = {"mean": float(np.mean(values)), "deviation": deviation, "values": values}
+    return spread
+
+
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", dest="overrides", action="append", default=[], help="override one value of the recipe")
+    parser.add_argument("--seeds", type=_numbers, default=[0], help="of the rankers, as in 0,1,2")
+    parser.add_argument(
+        "--baseline-seeds", type=_numbers, default=None, help="of LightGBM and logistic regression (default: the first)"
+    )
+    parser.add_argument("--keep", type=Path, help="a directory that keeps what is made, to go on from")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the files are written")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="aisle-bench-") as folder:
-        directory = Path(folder) / "shop"
-        _write("online_retail", measure(directory, arguments.overrides))
-        bench = [sys.executable, "-m", "aisle", "-C", str(directory), "bench", "serve", "--requests", "3000", "--json"]
-        _write("serve_online_retail", json.loads(subprocess.run(bench, check=True, capture_output=True).stdout))
+    baseline_seeds = arguments.seeds[:1] if arguments.baseline_seeds is None else arguments.baseline_seeds
+    if unknown := set(baseline_seeds) - set(arguments.seeds):
+        parser.error(f"--baseline-seeds: expected some of --seeds {arguments.seeds}, received {sorted(unknown)}")
+    kept = nullcontext(arguments.keep) if arguments.keep else tempfile.TemporaryDirectory(prefix="aisle-bench-")
+    with kept as folder:
+        directory = Path(folder)
+        write(
+            arguments.results, "online_retail", measure(directory, arguments.overrides, arguments.seeds, baseline_seeds)
+        )
+        shop = ["-C", str(directory / "shop")]
+        bench = [sys.executable, "-m", "aisle", *shop, "bench", "serve", "--requests", "3000", "--json"]
+        latency = json.loads(subprocess.run(bench, check=True, capture_output=True).stdout)
+        write(arguments.results, "serve_online_retail", latency)
 
 
-def _write(name: str, result: dict[str, Any]) -> None:
-    path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def write(results: Path, name: str, result: dict[str, Any]) -> None:
+    """One result as a file."""
+    path = results / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     print(path)
 
 

@@ -1,0 +1,168 @@
+"""Charts of results, drawn from `benchmarks/results/*.json` alone as plain SVG: the same numbers give the same bytes.
+
+python -m benchmarks.charts
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+CHARTS = ROOT / "docs" / "results"
+PLACEMENT = "for-you"
+COLOURS = ("#1f5fa8", "#d9822b", "#7a7a7a")
+
+
+class Drawing:
+    """An SVG in the making, in pixels from the upper left corner."""
+
+    def __init__(self, width: float, height: float, title: str) -> None:
+        self._parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
+            f'viewBox="0 0 {width:g} {height:g}" font-family="Helvetica, Arial, sans-serif" font-size="12" role="img">',
+            f"<title>{escape(title)}</title>",
+            f'<rect width="{width:g}" height="{height:g}" fill="white"/>',
+        ]
+
+    def text(self, x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, bold: bool = False) -> None:
+        """A line of text; ``y`` is its baseline."""
+        weight = ' font-weight="bold"' if bold else ""
+        self._parts.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"{weight}>{escape(text)}</text>'
+        )
+
+    def line(
+        self, x1: float, y1: float, x2: float, y2: float, colour: str = "#cccccc", *, dashed: bool = False
+    ) -> None:
+        """A straight line."""
+        dash = ' stroke-dasharray="4 3"' if dashed else ""
+        self._parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"{dash}/>')
+
+    def bar(self, x: float, y: float, width: float, height: float, colour: str) -> None:
+        """A filled rectangle."""
+        self._parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill="{colour}"/>')
+
+    def path(self, points: Sequence[tuple[float, float]], colour: str) -> None:
+        """Dots, joined by a line."""
+        joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        self._parts.append(f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        self._parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in points]
+
+    def svg(self) -> str:
+        """The document."""
+        return "\n".join([*self._parts, "</svg>"]) + "\n"
+
+
+def calibration_chart(tables: Mapping[str, Sequence[Mapping[str, float]]], subtitle: str) -> str:
+    """Observed over predicted rates, both on logarithmic axes; bins in which nothing was taken have no place there.
+
+    Args:
+        tables: Tables of calibration, by the name of the ranker.
+        subtitle: What they are of.
+    """
+    size, left, top = 360.0, 64.0, 56.0
+    shown = {name: [one for one in table if one["observed"] > 0] for name, table in tables.items()}
+    values = [one[axis] for table in shown.values() for one in table for axis in ("predicted", "observed")]
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+
+    def place(predicted: float, observed: float) -> tuple[float, float]:
+        across, up = ((math.log10(value) - low) / (high - low) for value in (predicted, observed))
+        return left + across * size, top + (1 - up) * size
+
+    drawing = Drawing(left + size + 24, top + size + 56, "Calibration of rankers")
+    drawing.text(left, 22, "Predicted and observed rates of candidates taken", size=14, bold=True)
+    drawing.text(left, 40, subtitle)
+    for power in range(low, high + 1):
+        x, y = place(10.0**power, 10.0**power)
+        drawing.line(x, top, x, top + size)
+        drawing.line(left, y, left + size, y)
+        drawing.text(x, top + size + 18, f"{10.0**power:g}", anchor="middle")
+        drawing.text(left - 8, y + 4, f"{10.0**power:g}", anchor="end")
+    drawing.line(*place(10.0**low, 10.0**low), *place(10.0**high, 10.0**high), "#555555", dashed=True)
+    drawing.text(left + size / 2, top + size + 40, "mean predicted probability of a bin", anchor="middle")
+    drawing.text(left + 10, top + 18, "observed rate")
+    for number, (name, table) in enumerate(shown.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        drawing.path([place(one["predicted"], one["observed"]) for one in table], colour)
+        y = top + size - 16 - 18 * (len(shown) - 1 - number)
+        drawing.bar(left + size - 170, y - 9, 10, 10, colour)
+        drawing.text(left + size - 154, y, name)
+    return drawing.svg()
+
+
+def ablation_chart(result: Mapping[str, Any]) -> str:
+    """What NDCG@20 is lost or won by each variant against the whole ranker, by window, with 95 % intervals."""
+    windows = result["report"]["windows"]
+    names = [name for name in windows[0]["methods"] if name != PLACEMENT]
+    gaps = {name: [window["paired"]["differences"][name] for window in windows] for name in names}
+    ends = [
+        abs(gap[end]) for of_name in gaps.values() for one in of_name for gap in one.values() for end in ("low", "high")
+    ]
+    reach = math.ceil(max(ends) * 100) / 100
+    label, panel, row, top = 280.0, 280.0, 14.0 * len(windows) + 6, 86.0
+    drawing = Drawing(label + 2 * panel + 72, top + row * len(names) + 40, "Ablation of the ranker")
+    drawing.text(16, 22, "NDCG@20 of each variant minus that of the whole ranker", size=14, bold=True)
+    drawing.text(
+        16, 40, f"whiskers: 95 % intervals over visitors; mean of seeds {', '.join(map(str, result['seeds']))}"
+    )
+    for number in range(len(windows)):
+        drawing.bar(16 + 150 * number, 50, 10, 10, COLOURS[number])
+        drawing.text(32 + 150 * number, 59, "last window" if number == 0 else "the window before it")
+    for place, variant in enumerate(("all", "new")):
+        middle = label + 24 + place * (panel + 24) + panel / 2
+        drawing.text(middle, top - 8, variant, anchor="middle", bold=True)
+        drawing.line(middle, top, middle, top + row * len(names), "#555555")
+        for end in (-reach, reach):
+            x = middle + end / reach * panel / 2
+            drawing.line(x, top, x, top + row * len(names))
+            drawing.text(x, top + row * len(names) + 16, f"{end:+.2f}", anchor="middle")
+        for line, name in enumerate(names):
+            for number, gap in enumerate(one[f"test/ndcg@20/full/{variant}"] for one in gaps[name]):
+                _whiskered(drawing, gap, middle, panel / 2 / reach, top + row * line + 14 * number + 3, COLOURS[number])
+    for line, name in enumerate(names):
+        drawing.text(label, top + row * line + row / 2 + 2, name, anchor="end")
+    return drawing.svg()
+
+
+def _whiskered(drawing: Drawing, gap: Mapping[str, float], middle: float, scale: float, y: float, colour: str) -> None:
+    """One bar from the middle with its interval; a report's difference is the whole ranker minus the variant."""
+    end, low, high = (middle - gap[key] * scale for key in ("difference", "high", "low"))
+    drawing.bar(min(middle, end), y, abs(end - middle), 10, colour)
+    drawing.line(low, y + 5, high, y + 5, "#222222")
+
+
+def charts(results: Path) -> dict[str, str]:
+    """The charts of the results at hand, by file name.
+
+    Args:
+        results: The folder; results of rankers may not have been measured yet.
+    """
+    drawn = {}
+    retail = results / "online_retail.json"
+    if retail.is_file() and (rankers := json.loads(retail.read_text(encoding="utf-8")).get("rankers")):
+        tables = {name: windows[0]["calibration"] for name, windows in rankers.items()}
+        counts = rankers[PLACEMENT][0]["counts"]
+        subtitle = f"last window: {counts['lists']:,} whole lists, {counts['rows']:,} candidates"
+        drawn["calibration.svg"] = calibration_chart(tables, subtitle)
+    ablation = results / "ranker_ablation.json"
+    if ablation.is_file():
+        drawn["ablation.svg"] = ablation_chart(json.loads(ablation.read_text(encoding="utf-8")))
+    return drawn
+
+
+def main() -> None:
+    """Draw and write."""
+    CHARTS.mkdir(parents=True, exist_ok=True)
+    for name, svg in charts(RESULTS).items():
+        (CHARTS / name).write_text(svg, encoding="utf-8")
+        print(CHARTS / name)
+
+
+if __name__ == "__main__":
+    main()
