@@ -17,6 +17,7 @@ REFERENCE = ROOT / "docs" / "reference" / "cli.md"
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
 _WIDTH = 100
+_RANKERS = {"blend": "the blend", "lightgbm": "LightGBM", "logistic": "logistic regression"}
 _MARKED = re.compile(r"(<!-- results:begin[^>]*-->\n).*?(<!-- results:end -->)", re.DOTALL)
 
 
@@ -38,21 +39,12 @@ def results_table() -> str:
     lines = [
         f"UCI Online Retail, protocol *shop-temporal*: NDCG@20 over all {report['counts']['candidates']:,} candidates "
         f"of what {report['counts']['users/all']:,} users bought in the last 28 days (`all`), and of what they had not "
-        f"bought before (`new`); in brackets the mean of {windows} rolling windows.",
+        f"bought before (`new`); in brackets the mean of {windows} rolling windows.{_seeds(result)}",
         "",
         "| method | `all` | `new` | Aisle minus it, `all` | Aisle minus it, `new` |",
         "|---|---|---|---|---|",
+        *_rows(report),
     ]
-    gaps = report["all_windows"]["paired"]["differences"]
-    for name, method in _best_first(report["methods"]):
-        mean = report["all_windows"]["methods"][name]["metrics"]
-        cells = [
-            f"{method['metrics'][f'test/ndcg@20/full/{v}']:.3f} ({mean[f'test/ndcg@20/full/{v}']:.3f})"
-            for v in ("all", "new")
-        ]
-        cells += [_gap(gaps[name][f"test/ndcg@20/full/{v}"]) if name in gaps else "" for v in ("all", "new")]
-        label = f"**Aisle `{name}`**" if method["role"] == "placement" else name.replace("_", " ")
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
     hit_rate, rank = (
         {name: method["metrics"][metric] for name, method in baskets["methods"].items()}
         for metric in ("test/hr@10/full", "test/mrr@10/full")
@@ -64,11 +56,64 @@ def results_table() -> str:
         f"{hit_rate['bought-together']:.3f}, MRR@10 {rank['bought-together']:.3f}; EASE on baskets "
         f"{hit_rate['ease']:.3f}, {rank['ease']:.3f}.",
         "",
+        *_probabilities(result),
         f"A `for-you` answer on a warm server takes {serve['p50_ms']:.1f} ms at p50 and {serve['p99_ms']:.1f} ms at "
         f"p99 ({serve['hardware']['cores']} cores, one client, {serve['sizes']['items']:,} items). Every number, and "
         "how to rerun it: [benchmarks](benchmarks/README.md).",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _seeds(result: dict[str, Any]) -> str:
+    """How far the seeds are apart, where several were measured."""
+    spread = result.get("seeds", {}).get("for-you")
+    if spread is None or len(spread["seeds"]) < 2:
+        return ""
+    deviations = [spread["last_window"][f"test/ndcg@20/full/{variant}"]["deviation"] for variant in ("all", "new")]
+    return (
+        f" `for-you` is the mean of {len(spread['seeds'])} seeds, whose standard deviation is "
+        f"{deviations[0]:.4f} (`all`) and {deviations[1]:.4f} (`new`)."
+    )
+
+
+def _rows(report: dict[str, Any]) -> list[str]:
+    """One row per method, the placement first, the others by `all`."""
+    gaps = report["all_windows"]["paired"]["differences"]
+    rows = []
+    for name, method in _best_first(report["methods"]):
+        mean = report["all_windows"]["methods"][name]["metrics"]
+        cells = [
+            f"{method['metrics'][f'test/ndcg@20/full/{v}']:.3f} ({mean[f'test/ndcg@20/full/{v}']:.3f})"
+            for v in ("all", "new")
+        ]
+        cells += [_gap(gaps[name][f"test/ndcg@20/full/{v}"]) if name in gaps else "" for v in ("all", "new")]
+        rows.append(f"| {_label(name, method['role'])} | " + " | ".join(cells) + " |")
+    return rows
+
+
+def _label(name: str, role: str) -> str:
+    if role == "placement":
+        return f"**Aisle `{name}`**"
+    placement, by, ranker = name.partition(" by ")
+    return f"the candidates of `{placement}`, ranked by {_RANKERS[ranker]}" if by else name.replace("_", " ")
+
+
+def _probabilities(result: dict[str, Any]) -> list[str]:
+    """How good the ranker's probabilities are, where a ranker was measured."""
+    rankers = result.get("rankers", {})
+    if "for-you" not in rankers:
+        return []
+    counts, metrics = rankers["for-you"][0]["counts"], rankers["for-you"][0]["metrics"]
+    values = {
+        name: metrics[f"test/{name}/candidates"] for name in ("auc", "logloss", "normalized_entropy", "calibration")
+    }
+    return [
+        f"The ranker's probabilities on {counts['rows']:,} candidates of {counts['lists']:,} users in the last window: "
+        f"AUC {values['auc']:.3f}, log loss {values['logloss']:.4f}, normalized entropy "
+        f"{values['normalized_entropy']:.3f}, calibration (predicted over taken) {values['calibration']:.2f} "
+        "([curve](docs/results/calibration.svg)).",
+        "",
+    ]
 
 
 def _best_first(methods: dict[str, Any]) -> list[tuple[str, Any]]:
