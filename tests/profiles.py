@@ -1,16 +1,15 @@
-"""Visitors' profiles for tests: from a snapshot as evaluation builds them, from a store's history as a server does."""
+"""Profiles written by hand for tests, and the history in canonical files as training reads it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from aisle.data.snapshots import ShopLog, Snapshot
-from aisle.store.contract import CATALOGUE_FRAME, TRAINING_FRAME, HistoryRows
+from aisle.data.snapshots import ShopLog
+from aisle.store.contract import CATALOGUE_FRAME, TRAINING_FRAME
 
 NAN = float("nan")
 
@@ -33,47 +32,6 @@ def profile_of(now_ms: int, *entries: tuple[int, int, float, bool, float, float]
     columns = zip(*entries, strict=True) if entries else [()] * 6
     kinds = (np.int32, np.int64, np.float32, np.bool_, np.float64, np.float64)
     return Seen(now_ms, *(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
-
-
-def offline_profiles(
-    snapshot: Snapshot, users: Sequence[int], strengths: Mapping[str, float], target: str, *, with_prices: bool
-) -> dict[int, Seen]:
-    """By user; lines of one item, type and time are one entry with the sum of their quantities."""
-    events = (
-        snapshot.events.filter(pl.col("user").is_in(list(users)) & pl.col("type").is_in(list(strengths)))
-        .group_by("user", "item", "time_ms", "type", maintain_order=True)
-        .agg(pl.col("quantity").fill_null(1.0).sum(), pl.col("price").first().cast(pl.Float64).fill_null(NAN))
-    )
-    profiles = {user: profile_of(snapshot.until_ms) for user in users}
-    for (user,), part in events.partition_by("user", as_dict=True).items():
-        profiles[user] = profile_of(
-            snapshot.until_ms,
-            *(
-                (item, time_ms, strengths[kind], kind == target, quantity, price if with_prices else NAN)
-                for _, item, time_ms, kind, quantity, price in part.iter_rows()
-            ),
-        )
-    return profiles
-
-
-def online_profile(
-    history: HistoryRows, row_of: Mapping[str, int], now_ms: int, strengths: Mapping[str, float], target: str
-) -> Seen:
-    """The same from a store's history, which tells no prices."""
-    lines: dict[tuple[str, str, int], float] = {}
-    for kind, item_id, time_ms, quantity in zip(
-        history.types, history.item_ids, history.times_ms, history.quantities, strict=True
-    ):
-        if kind in strengths and item_id in row_of:
-            key = (kind, item_id, time_ms)
-            lines[key] = lines.get(key, 0.0) + (1.0 if quantity is None else quantity)
-    return profile_of(
-        now_ms,
-        *(
-            (row_of[item_id], time_ms, strengths[kind], kind == target, quantity, NAN)
-            for (kind, item_id, time_ms), quantity in lines.items()
-        ),
-    )
 
 
 def log_of_canonical(items: pl.DataFrame, events: pl.DataFrame) -> ShopLog:

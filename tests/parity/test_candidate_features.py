@@ -1,9 +1,13 @@
-"""Offline is online, and a featurizer's values are the aggregates' own, on the simulated shop and on Online Retail."""
+"""Offline is online: training rows and requests at their own times have equal features, those of the aggregates.
+
+On a simulated shop and on Online Retail: at several times, everything is fitted on what came before, as training does;
+visitors are asked for from the snapshot, and from a store that was told the same events up to that time.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +18,12 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
+from aisle.assemble import generator_fitter
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data import datasets
 from aisle.data.simulate import simulate_shop
 from aisle.data.snapshots import ShopLog, Snapshot
+from aisle.evaluate.windows import visitor_queries
 from aisle.features.aggregates import (
     Aggregate,
     DecayedCount,
@@ -32,105 +38,157 @@ from aisle.features.aggregates import (
 from aisle.features.candidates import CandidateFeaturizer
 from aisle.features.item_tables import CandidateSettings, ItemColumns, ShopEvents, fit_item_tables
 from aisle.ingest import import_files
+from aisle.pipeline import Catalogue, Pipeline, Placement, Query
+from aisle.pipeline.rank_stage import Featurized
+from aisle.pipeline.recommender import _visitor_query
+from aisle.recipe import ShopRecipe, load
+from aisle.retrieval import Signals
+from aisle.schema import DAY_MS
+from aisle.store import SqlStore
 from aisle.workspace import Workspace
-from tests.profiles import Seen, log_of_canonical, offline_profiles, online_profile
+from tests.profiles import log_of_canonical
+from tests.shops import RANKED
 
-SOURCES = ("ease", "popular")
-TARGET = "purchase"
 RETAIL = datasets.get("online_retail")
 DECAYS = [field.name for field in dataclasses.fields(CandidateSettings) if field.name.endswith("half_life_days")]
+HISTORY_LIMIT = 200
+NUM_TIMES, NUM_USERS = 4, 250
 
 
 @dataclass(frozen=True)
-class Parity:
-    """A shop's snapshot and its fitted featurizer; each user's profile offline and online."""
+class Moment:
+    """One time: what was fitted before it, in training and as a server loads it, and the profiles that both build."""
 
     snapshot: Snapshot
     events: ShopEvents
+    pipeline: Pipeline
     fitted: CandidateFeaturizer
-    offline: dict[int, Seen]
-    online: dict[int, Seen]
+    loaded_pipeline: Pipeline
+    loaded: CandidateFeaturizer
+    offline: dict[int, Query]
+    online: dict[int, Query]
 
-    def compare(self, offline: CandidateFeaturizer, online: CandidateFeaturizer) -> None:
-        """Features of training rows and of the same requests are equal."""
+    def compare(self, online: CandidateFeaturizer) -> int:
+        """Ask for all users both ways; how many candidates were equal in all features."""
+        num_candidates = 0
+        for user, query in self.offline.items():
+            ours = candidates_of(self.pipeline, self.fitted, query)
+            theirs = candidates_of(self.loaded_pipeline, online, self.online[user])
+            assert np.isfinite(ours.features_KF).all()
+            np.testing.assert_array_equal(theirs.items_K, ours.items_K)
+            np.testing.assert_array_equal(theirs.codes_K2, ours.codes_K2)
+            np.testing.assert_allclose(theirs.features_KF, ours.features_KF, rtol=0, atol=1e-6)
+            num_candidates += len(ours.items_K)
+        return num_candidates
+
+
+def candidates_of(pipeline: Pipeline, featurizer: CandidateFeaturizer, query: Query) -> Featurized:
+    """The merged candidates of a question with all that a ranker sees of them, as training and serving collect them."""
+    placement = pipeline.placement("for-you")
+    merged = pipeline.retrieve(placement, query, np.array([bool(item_id) for item_id in pipeline.item_ids]))
+    return Featurized.of(featurizer, query, merged, placement.sources)
+
+
+class Replay:
+    """A shop's history told to a store up to one time after the other."""
+
+    def __init__(self, directory: Path, log: ShopLog, events: pl.DataFrame, recipe: ShopRecipe) -> None:
+        self._directory, self._log, self._recipe = directory, log, recipe
+        self._events = events.with_columns(time_ms=pl.col("timestamp").dt.epoch("ms"))
+        self._signals = Signals(recipe.signals, recipe.target)
+        self._fit = generator_fitter(recipe)
+
+    def moments(self) -> list[Moment]:
+        workspace = Workspace.create(self._directory / "shop")
         random = np.random.default_rng(0)
-        for user, profile in self.offline.items():
-            question = some_candidates(profile, self.snapshot.num_items, random)
-            ours = offline.features(profile, *question)
-            assert np.isfinite(ours).all()
-            np.testing.assert_allclose(online.features(self.online[user], *question), ours, rtol=0, atol=1e-6)
+        ends = [self._log.end_ms - weeks * 7 * DAY_MS + 12_345 for weeks in (9, 6, 3, 1)[-NUM_TIMES:]]
+        told_ms = 0
+        asked: set[str] = set()
+        moments = []
+        with closing(workspace.open_store()) as store:
+            names = self._events.filter(pl.col("time_ms") < ends[0])["user_id"].drop_nulls().unique().sort()
+            asked.update(random.permutation(names.to_list())[:NUM_USERS])
+            for until_ms in ends:
+                self._tell(store, workspace, asked, told_ms, until_ms)
+                moments.append(self._moment(store, sorted(asked), until_ms))
+                told_ms = until_ms
+        return moments
 
-
-def some_candidates(
-    profile: Seen, num_items: int, random: np.random.Generator
-) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int32]]:
-    """Own items and others, with scores and ranks."""
-    others = random.choice(np.arange(2, num_items), 60, replace=False)
-    rows = np.unique(np.concatenate([np.unique(profile.rows_n)[:60], others])).astype(np.int32)
-    shape = (len(rows), len(SOURCES))
-    return rows, random.random(shape).astype(np.float32), random.integers(0, 99, shape).astype(np.int32)
-
-
-def make_parity(
-    directory: Path, log: ShopLog, events: pl.DataFrame, num_users: int, strengths: dict[str, float]
-) -> Parity:
-    """Fit three weeks before the end; import what these users did before it, and read it back."""
-    snapshot = log.before(log.end_ms - 21 * 86_400_000)
-    shop = ShopEvents.of_snapshot(snapshot, strengths, TARGET)
-    fitted = CandidateFeaturizer.fit(
-        shop, ItemColumns.of_snapshot(snapshot), until_ms=snapshot.until_ms, sources=SOURCES
-    )
-    counts = shop.users_N[shop.users_N > 0]
-    users, lengths = np.unique(counts, return_counts=True)
-    users = np.random.default_rng(0).permutation(users[lengths < 900])[:num_users]
-    names = [snapshot.user_ids[user] for user in users]
-    before = events.filter(pl.col("timestamp").dt.epoch("ms") < snapshot.until_ms, pl.col("user_id").is_in(names))
-    before.write_parquet(directory / "events.parquet")
-    workspace = Workspace.create(directory / "shop")
-    with closing(workspace.open_store()) as store:
-        assert (
-            import_files(store, workspace.imports, "events", [directory / "events.parquet"]).as_dict()["rejected"] == 0
+    def _tell(self, store: SqlStore, workspace: Workspace, asked: set[str], from_ms: int, until_ms: int) -> None:
+        told = self._events.filter(
+            pl.col("time_ms").is_between(from_ms, until_ms, closed="left"), pl.col("user_id").is_in(list(asked))
         )
+        path = self._directory / f"until-{until_ms}.parquet"
+        told.drop("time_ms").write_parquet(path)
+        assert import_files(store, workspace.imports, "events", [path]).as_dict()["rejected"] == 0
+
+    def _moment(self, store: SqlStore, names: Sequence[str], until_ms: int) -> Moment:
+        snapshot = self._log.before(until_ms)
+        recipe, signals = self._recipe, self._signals
+        sources = recipe.placements["for-you"].sources
+        pipeline = Pipeline(
+            item_ids=snapshot.item_ids,
+            generators=self._fit(snapshot),
+            placements={"for-you": Placement("for-you", "history", tuple(sources), {})},
+            signals=recipe.signals,
+            target=recipe.target,
+            candidates_per_source=recipe.candidates_per_source,
+            history_limit=HISTORY_LIMIT,
+            fitted_until_ms=until_ms,
+        )
+        events = ShopEvents.of_snapshot(snapshot, signals.strengths, signals.target)
+        fitted = CandidateFeaturizer.fit(events, ItemColumns.of_snapshot(snapshot), until_ms=until_ms, sources=sources)
+        place = self._directory / f"bundle-{until_ms}"
+        with BundleWriter(place) as writer:
+            pipeline.save(writer)
+            fitted.save(writer)
+        bundle = Bundle.open(place)
+        users = {snapshot.user_ids.index(name): name for name in names}
+        offline = visitor_queries(snapshot, list(users), signals=signals, history_limit=HISTORY_LIMIT)
+        served, catalogue = Pipeline.load(bundle), Catalogue(pipeline.item_ids)
         online = {
-            int(user): online_profile(
-                store.history(name, None, 1000), snapshot.item_row_of, snapshot.until_ms, strengths, TARGET
-            )
-            for user, name in zip(users, names, strict=True)
+            user: _visitor_query(served, catalogue, store.history(name, None, HISTORY_LIMIT), until_ms)
+            for user, name in users.items()
         }
-    offline = offline_profiles(snapshot, users.tolist(), strengths, TARGET, with_prices=False)
-    return Parity(snapshot, shop, fitted, offline, online)
+        loaded = CandidateFeaturizer.load(bundle)
+        return Moment(snapshot, events, pipeline, fitted, served, loaded, offline, online)
 
 
 @pytest.fixture(scope="module", params=["simulated", pytest.param("online_retail", marks=pytest.mark.data)])
-def parity(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parity]:
+def moments(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Moment]]:
     directory = tmp_path_factory.mktemp("parity")
+    (directory / "recipe.yaml").write_text(RANKED)
+    recipe = load(directory / "recipe.yaml")
     if request.param == "simulated":
         shop = simulate_shop(num_users=320, num_items=120, num_days=200, seed=1)
-        log = log_of_canonical(shop.items, shop.events)
-        yield make_parity(directory, log, shop.events, 300, {"purchase": 1.0, "view": 0.2})
-        return
-    if datasets.locate(RETAIL) is None:
-        pytest.skip("needs Online Retail in AISLE_DATA or the user's cache")
-    prepared = datasets.load(RETAIL)
-    log = log_of_canonical(prepared.items, prepared.events)
-    yield make_parity(directory, log, prepared.events, 200, {"purchase": 1.0})
+        items, events = shop.items, shop.events
+    else:
+        if datasets.locate(RETAIL) is None:
+            pytest.skip("needs Online Retail in AISLE_DATA or the user's cache")
+        prepared = datasets.load(RETAIL)
+        items, events = prepared.items, prepared.events
+    yield Replay(directory, log_of_canonical(items, events), events, recipe).moments()
 
 
-def test_offline_features_are_online_features(parity: Parity, tmp_path: Path) -> None:
-    with BundleWriter(tmp_path / "bundle") as writer:
-        parity.fitted.save(writer)
-    assert sum(len(profile.rows_n) for profile in parity.online.values()) > 20 * len(parity.online) >= 4000
-    parity.compare(parity.fitted, CandidateFeaturizer.load(Bundle.open(tmp_path / "bundle")))
+def test_a_thousand_requests_have_the_features_of_training_rows(moments: list[Moment]) -> None:
+    assert sum(len(moment.online) for moment in moments) == NUM_TIMES * NUM_USERS == 1000
+    assert sum(len(query.rows_n) for moment in moments for query in moment.online.values()) > 10_000
+    num_candidates = [moment.compare(moment.loaded) for moment in moments]
+    assert min(num_candidates) > 40 * NUM_USERS
+    ranks = [moment.loaded.names.index("rank_together_cosine") for moment in moments]
+    some = candidates_of(moments[-1].pipeline, moments[-1].fitted, next(iter(moments[-1].offline.values())))
+    assert len(np.unique(some.features_KF[:, ranks[-1]])) > 5, "what the sources say is compared too"
 
 
 @pytest.mark.parametrize("name", DECAYS)
-def test_one_altered_decay_constant_is_found(parity: Parity, name: str) -> None:
-    fitted = parity.fitted
+def test_one_altered_decay_constant_is_found(moments: list[Moment], name: str) -> None:
+    moment = moments[-1]
+    fitted = moment.fitted
     settings = dataclasses.replace(fitted.settings, **{name: getattr(fitted.settings, name) * 1.05})
     tables = fitted.tables
     if name in ("visitor_half_life_days", "price_half_life_days"):  # which the item tables know too
-        prices_V = ItemColumns.of_snapshot(parity.snapshot).prices_V
-        tables = fit_item_tables(parity.events, prices_V, until_ms=parity.snapshot.until_ms, settings=settings)
+        prices_V = ItemColumns.of_snapshot(moment.snapshot).prices_V
+        tables = fit_item_tables(moment.events, prices_V, until_ms=moment.snapshot.until_ms, settings=settings)
     altered = CandidateFeaturizer(
         tables=tables,
         category_V=fitted.category_V,
@@ -142,24 +200,22 @@ def test_one_altered_decay_constant_is_found(parity: Parity, name: str) -> None:
         fitted_until_ms=fitted.fitted_until_ms,
     )
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
-        parity.compare(fitted, altered)
+        moment.compare(altered)
 
 
-def test_values_are_those_of_the_aggregates_over_all_profiles(parity: Parity) -> None:
+def test_values_are_those_of_the_aggregates_over_all_profiles(moments: list[Moment]) -> None:
     """The featurizer reads one profile; the aggregates here read everybody's purchases at once."""
-    strengths = {"purchase": 1.0, "view": 0.2}
-    profiles = offline_profiles(parity.snapshot, list(parity.offline), strengths, TARGET, with_prices=True)
-    table, users, items = whole_table(profiles)
-    random = np.random.default_rng(1)
-    asked = {user: some_candidates(one, parity.snapshot.num_items, random) for user, one in profiles.items()}
-    matrix = np.concatenate([parity.fitted.features(profiles[user], *question) for user, question in asked.items()])
-    found = dict(zip(parity.fitted.names, matrix.T, strict=True))
-    rows = np.concatenate([question[0] for question in asked.values()]).astype(np.int64)
-    who = np.repeat(list(asked), [len(question[0]) for question in asked.values()])
-    codes = parity.fitted.category_V
+    moment = moments[-1]
+    table, users, items = whole_table(moment.offline)
+    asked = {user: candidates_of(moment.pipeline, moment.fitted, query) for user, query in moment.offline.items()}
+    matrix = np.concatenate([one.features_KF for one in asked.values()])
+    found = dict(zip(moment.fitted.names, matrix.T, strict=True))
+    rows = np.concatenate([one.items_K for one in asked.values()]).astype(np.int64)
+    who = np.repeat(list(asked), [len(one.items_K) for one in asked.values()])
+    codes = moment.fitted.category_V
     expected = values_of_aggregates(
-        parity.fitted.settings,
-        np.full(len(rows), parity.snapshot.until_ms),
+        moment.fitted.settings,
+        np.full(len(rows), moment.snapshot.until_ms),
         (table.with_keys(pair_keys(users, items)), pair_keys(who, rows)),
         (table.with_keys(users), who),
         (table.with_keys(pair_keys(users, codes[items])), pair_keys(who, codes[rows])),
@@ -197,7 +253,7 @@ def values_of_aggregates(
     }
 
 
-def whole_table(profiles: dict[int, Seen]) -> tuple[EventTable, NDArray[np.int64], NDArray[np.int64]]:
+def whole_table(profiles: dict[int, Query]) -> tuple[EventTable, NDArray[np.int64], NDArray[np.int64]]:
     """Everybody's purchases in one table, with whose and what each is."""
     taken = {user: profile.taken_n for user, profile in profiles.items()}
     columns = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,19 @@ from aisle.pipeline.onnx_ranker import OnnxRanker
 from aisle.train.export import export_ranker
 from aisle.train.loop import LoopSettings, train_ranker
 from aisle.train.prediction import predict
-from tests.rankers import make_dlrm, make_logistic_regression, make_rows
+from tests.rankers import make_dlrm, make_field_dlrm, make_logistic_regression, make_rows
 
 NAMES = ["recency", "price", "score"]
 
 
-@pytest.fixture(scope="module", params=["dlrm", "logistic_regression"])
+@pytest.fixture(scope="module", params=["dlrm", "field_dlrm", "logistic_regression"])
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ranker, Path]:
-    ranker: Ranker = make_dlrm(dropout=0.1) if request.param == "dlrm" else make_logistic_regression()
+    rankers: dict[str, Callable[[], Ranker]] = {
+        "dlrm": lambda: make_dlrm(dropout=0.1),
+        "field_dlrm": lambda: make_field_dlrm(dropout=0.1),
+        "logistic_regression": make_logistic_regression,
+    }
+    ranker = rankers[request.param]()
     train_ranker(ranker, make_rows(2000), None, LoopSettings(batch_size=100, num_epochs=3, learning_rate=0.03))
     path = tmp_path_factory.mktemp(request.param) / "bundle"
     with BundleWriter(path) as writer:
