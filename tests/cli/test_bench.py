@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from aisle.cli.bench import Quantiles
+from aisle.cli.bench_ranker import with_exactly
 from aisle.cli.entry import run
+from aisle.cli.quantiles import Quantiles
+from aisle.pipeline import Merged
 from aisle.schema import Event, Item
 from aisle.workspace import Workspace
 
@@ -58,3 +62,38 @@ def test_quantiles_of_known_times() -> None:
     assert Quantiles.of(times) == Quantiles(51.0, 96.0, 100.0)
     assert Quantiles.of([7.0]) == Quantiles(7.0, 7.0, 7.0)
     assert Quantiles.of([3.0, 1.0, 2.0]).p50_ms == statistics.median([1.0, 2.0, 3.0])
+
+
+def test_a_ranked_placement_is_also_measured_in_parts(
+    ranked_shop: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    directory = shutil.copytree(ranked_shop, tmp_path / "ranked")
+    arguments = ["-C", str(directory), "bench", "serve", "--requests", "20", "--warmup", "2"]
+    assert run([*arguments, "--json"]) == 0
+    ranker = json.loads(capfd.readouterr().out)["ranker"]
+    assert ranker["candidates"] == [120], "a shop of 120 items has no 500 candidates"
+    assert 0 < ranker["candidates_found"] <= 120
+    assert (ranker["requests"], ranker["fallbacks"], ranker["model"]["kind"]) == (20, 0, "field-dlrm")
+    for part in ("without_forward", "featurize", "forward"):
+        assert 0 < ranker[part]["p50_ms"] <= ranker[part]["p95_ms"] <= ranker[part]["p99_ms"]
+    assert ranker["featurize"]["p50_ms"] < ranker["without_forward"]["p50_ms"]
+    model = ranker["model"]
+    assert model["table_bytes"] == 4 * model["table_parameters"] == 4 * model["table_rows"] * model["embedding_dim"]
+    assert model["graph_bytes"] > 1000
+    assert run(arguments) == 0
+    assert "all but the forward:" in capfd.readouterr().out
+    assert run([*arguments, "--placement", "popular", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["ranker"] is None
+
+
+def test_exactly_so_many_candidates() -> None:
+    scores = np.arange(8, dtype=np.float32).reshape(4, 2)
+    found = Merged(np.array([3, 5, 6, 9], np.int32), scores, np.array([[0, 3], [1, 0], [2, 2], [0, 9]], np.int32))
+    fewer = with_exactly(found, 2, np.ones(12, np.bool_))
+    assert (fewer.rows_K.tolist(), fewer.ranks_KS.tolist()) == ([5, 6], [[1, 0], [2, 2]])
+    assert fewer.scores_KS.tolist() == [[2, 3], [4, 5]]
+    eligible = np.array([False, False, True, True, False, True, True, True, True, True])
+    more = with_exactly(found, 6, eligible)
+    assert more.rows_K.tolist() == [2, 3, 5, 6, 7, 9]
+    assert more.ranks_KS.tolist() == [[0, 0], [0, 3], [1, 0], [2, 2], [0, 0], [0, 9]]
+    assert with_exactly(found, 500, eligible).rows_K.tolist() == [2, 3, 5, 6, 7, 8, 9]

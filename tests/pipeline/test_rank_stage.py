@@ -119,13 +119,13 @@ def test_a_newer_item_counts_with_its_price_category_and_brand(shop: Shop) -> No
     assert twin is not None
     row = len(shop.pipeline.item_ids)
     shop.ask("user-00003")
-    assert shop.recommender._pipeline is not None
     for price in (3.5, 70.0):  # a change of its record is felt too
         new = twin.model_copy(update={"item_id": "brand-new", "price": price, "updated_at": None})
         shop.store.put_items([new, Item(item_id="nothing known")])
         shop.ask("user-00003")
-        stage = shop.recommender._pipeline.rank_stage
-        assert stage is not None
+        pipeline = shop.recommender.pipeline
+        assert pipeline is not None and pipeline.rank_stage is not None
+        stage = pipeline.rank_stage
         scores, ranks = np.zeros((2, 4), np.float32), np.zeros((2, 4), np.int32)
         features = stage.featurizer.features(shop.query(9), np.array([row, row + 1], np.int32), scores, ranks)
         found = dict(zip(stage.featurizer.names, features.T, strict=True))

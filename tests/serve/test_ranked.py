@@ -79,7 +79,7 @@ def by_blend(client: TestClient) -> dict[str, list[str]]:
     """What the same bundle answers without its ranker."""
     recommender = service_of(client).recommender
     recommender.refresh()
-    with_ranker = recommender._pipeline
+    with_ranker = recommender.pipeline
     assert with_ranker is not None
     recommender._pipeline = with_ranker.with_rank_stage(None)
     try:
@@ -172,7 +172,9 @@ def test_drift_is_told_from_enough_answers_on(client: TestClient) -> None:
     assert not [name for name, *_ in samples if name == "aisle_feature_drift"]
     ask(client, "user-00003", limit=1)
     samples = samples_of(client)
-    reference = service_of(client).recommender.feature_reference
+    pipeline = service_of(client).recommender.pipeline
+    assert pipeline is not None and pipeline.rank_stage is not None
+    reference = pipeline.rank_stage.reference
     assert reference is not None
     drift = {name: samples["aisle_feature_drift", name] for name in reference.names}
     # Every customer asked once or twice: what the shop's customers are like has not moved in a fortnight.

@@ -5,22 +5,22 @@ from __future__ import annotations
 import http.client
 import json
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 import click
 
+from aisle.cli.bench_ranker import measure_ranker
 from aisle.cli.context import CliContext
 from aisle.cli.hardware import describe_hardware
+from aisle.cli.quantiles import Quantiles
 from aisle.errors import BackendUnavailableError, DataError
 
 START_TIMEOUT_SECONDS = 120
@@ -61,6 +61,9 @@ def bench_serve(
 ) -> None:
     """Time recommendation answers: one client, one keep-alive connection, users drawn at random.
 
+    Where a model ranks the placement, the same answers are also given within this process, from exactly 500 candidates:
+    all but the model's forward, and the forward alone. (Not with --url: that workspace may be elsewhere.)
+
     \b
     Example:
       aisle -C my-shop bench serve --placement for-you --requests 2000
@@ -70,16 +73,46 @@ def bench_serve(
         for _ in range(warmup):
             load.ask()
         result = load.measure(num_requests)
+    result["ranker"] = None
+    if url is None:
+        result["ranker"] = measure_ranker(
+            context.directory,
+            placement,
+            load.user_ids,
+            num_requests=num_requests,
+            warmup=warmup,
+            limit=limit,
+            seed=seed,
+        )
     if as_json:
         click.echo(json.dumps(result))
-        return
+    else:
+        _report(result)
+
+
+def _report(result: dict[str, Any]) -> None:
     click.echo(
-        f"{placement}: p50 {result['p50_ms']:.2f} ms, p95 {result['p95_ms']:.2f} ms, p99 {result['p99_ms']:.2f} ms, "
+        f"{result['placement']}: {Quantiles(**_times(result))}, "
         f"{result['requests_per_second']:.0f} requests/s by one client"
     )
     reference = result["reference"]["healthz"]
     click.echo(f"an empty answer (/healthz) in the same run: p50 {reference['p50_ms']:.2f} ms")
+    if (ranker := result["ranker"]) is not None:
+        held = ", ".join(map(str, ranker["candidates"]))
+        click.echo(f"ranked within one process, {held} candidates (found: {ranker['candidates_found']:.0f}):")
+        rows = (("all but the forward", "without_forward"), ("of it featurizing", "featurize"), ("forward", "forward"))
+        for label, name in rows:
+            click.echo(f"  {label + ':':21}{Quantiles(**ranker[name])}")
+        model = ranker["model"]
+        click.echo(
+            f"  {model['kind']}: {model['tables']} tables of {model['table_rows']} rows, {model['table_parameters']:,} "
+            f"parameters, {model['table_bytes']:,} bytes; graph of {model['graph_bytes']:,} bytes"
+        )
     click.echo(f"sizes: {result['sizes']}; machine: {result['hardware']}")
+
+
+def _times(result: dict[str, Any]) -> dict[str, float]:
+    return {name: result[name] for name in ("p50_ms", "p95_ms", "p99_ms")}
 
 
 class Client:
@@ -124,11 +157,11 @@ class _Load:
         self._random = random.Random(seed)
         users = client.call("GET", "/v1/users?limit=100000")
         items = client.call("GET", "/v1/items?limit=1000")
-        self._users: list[str] = users["user_ids"]
+        self.user_ids: list[str] = users["user_ids"]
         self._items = [item["item_id"] for item in items["items"]]
-        if not self._users or not self._items:
+        if not self.user_ids or not self._items:
             raise DataError(
-                f"expected a shop with users and items, received {len(self._users)} users and {len(self._items)} "
+                f"expected a shop with users and items, received {len(self.user_ids)} users and {len(self._items)} "
                 "items; run: aisle import"
             )
         self._sizes = {"items": items["total"], "users": users["total"], "limit": limit}
@@ -137,7 +170,7 @@ class _Load:
         """One question; the milliseconds it took."""
         question: dict[str, Any] = {
             "placement": self._placement,
-            "user_id": self._random.choice(self._users),
+            "user_id": self._random.choice(self.user_ids),
             "limit": self._limit,
         }
         if self._placement in _ITEM_PLACEMENTS:
@@ -160,33 +193,12 @@ class _Load:
             "requests": num_requests,
             "clients": 1,
             "batch": 1,
-            "id_distribution": f"users drawn uniformly from {len(self._users)} known ones",
+            "id_distribution": f"users drawn uniformly from {len(self.user_ids)} known ones",
             "model_version": version,
             "sizes": self._sizes,
             "reference": {"healthz": Quantiles.of(empty).as_json()},
             "hardware": describe_hardware(),
         }
-
-
-@dataclass(frozen=True)
-class Quantiles:
-    """Where the answers of a run lie, in milliseconds."""
-
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-
-    @classmethod
-    def of(cls, times_ms: list[float]) -> Quantiles:
-        """The quantiles of at least one time."""
-        if len(times_ms) == 1:
-            return cls(times_ms[0], times_ms[0], times_ms[0])
-        cuts = statistics.quantiles(times_ms, n=100, method="inclusive")
-        return cls(cuts[49], cuts[94], cuts[98])
-
-    def as_json(self) -> dict[str, float]:
-        """By name, to the microsecond."""
-        return {"p50_ms": round(self.p50_ms, 3), "p95_ms": round(self.p95_ms, 3), "p99_ms": round(self.p99_ms, 3)}
 
 
 def _milliseconds(call: Callable[[], object]) -> float:

@@ -49,6 +49,11 @@ class OnnxRanker:
         """The S columns of ids, in order."""
         return self.embeddings.feature_names
 
+    @property
+    def graph_bytes(self) -> int:
+        """The size of the graph with its weights; the tables are beside it."""
+        return len(self._graph)
+
     def logits(
         self, dense_KN: NDArray[np.float32], sparse_KS: NDArray[np.int64], bags: Sequence[JaggedIds] = ()
     ) -> NDArray[np.float32]:

@@ -154,7 +154,7 @@ class RankStage:
             OverBudgetError: the deadline passed.
         """
         _check(deadline)
-        dense_KN, sparse_KP = Featurized.of(self.featurizer, query, merged, sources).encode(self.inputs)
+        dense_KN, sparse_KP = self.featurize(query, merged, sources)
         logits_K = self._forward(dense_KN, sparse_KP, deadline)
         probability_K = self.ranker.calibrator.probabilities(logits_K).astype(np.float32)
         order_K = np.argsort(-logits_K, kind="stable")  # equal probabilities may have had unequal logits
@@ -163,9 +163,15 @@ class RankStage:
             observed = self.reference.observe(sparse_KP[:, : len(self.inputs.edges)] - FIRST_ROW, probability_K)
         return RankedCandidates(merged.rows_K[order_K], probability_K[order_K], observed)
 
+    def featurize(
+        self, query: Query, merged: Merged, sources: Sequence[str]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The model's inputs [K, N] and [K, P] of merged candidates."""
+        return Featurized.of(self.featurizer, query, merged, sources).encode(self.inputs)
+
     def logits(self, query: Query, merged: Merged, sources: Sequence[str]) -> NDArray[np.float32]:
         """The log odds [K] of merged candidates; see :meth:`rank`."""
-        return self.score(Featurized.of(self.featurizer, query, merged, sources))
+        return self._forward(*self.featurize(query, merged, sources), None)
 
     def score(self, candidates: Featurized) -> NDArray[np.float32]:
         """The log odds [K] of featurized candidates."""

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from aisle.bundle import Bundle
 from aisle.errors import ConfigError
-from aisle.features.drift import FeatureReference
 from aisle.pipeline.catalogue import Catalogue
 from aisle.pipeline.pipeline import Pipeline, Ranked
 from aisle.pipeline.query import Query
@@ -93,10 +92,9 @@ class Recommender:
         return self._catalogue
 
     @property
-    def feature_reference(self) -> FeatureReference | None:
-        """What the features of the ranker that answers were like in training."""
-        stage = self._pipeline.rank_stage if self._pipeline is not None else None
-        return stage.reference if stage is not None else None
+    def pipeline(self) -> Pipeline | None:
+        """What answers, as of the last refresh: the active bundle's, and with it the items that came since."""
+        return self._pipeline
 
     def refresh(self) -> list[str]:
         """Follow the registry's active bundle and the catalogue's changes; cheap when nothing changed.

@@ -40,13 +40,14 @@ class Service:
     def facts(self) -> Mapping[str, Fact]:
         """What a scrape reads from the store and from all workers' observations, the same from every worker."""
         self.recommender.refresh()
-        version, reference = self.recommender.model_version, self.recommender.feature_reference
+        version, pipeline = self.recommender.model_version, self.recommender.pipeline
         facts: dict[str, Fact] = {
             "aisle_model_info": ("The version that answers", [({"version": version}, 1.0)]),
             "aisle_clock_seconds": ("The shop's own time", [({}, self.store.now_ms() / 1000)]),
         }
-        if reference is not None:
-            facts.update(drift_facts(reference, self.drift.total(version)))
+        stage = pipeline.rank_stage if pipeline is not None else None
+        if stage is not None and stage.reference is not None:
+            facts.update(drift_facts(stage.reference, self.drift.total(version)))
         return facts
 
     def close(self) -> None:
