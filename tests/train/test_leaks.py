@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -16,16 +18,24 @@ from aisle.assemble import generator_fitter, shop_fitters
 from aisle.bundle import BundleWriter
 from aisle.data.simulate import Simulated, simulate_shop
 from aisle.data.snapshots import ShopLog, Snapshot
+from aisle.evaluate.windows import Question, Window, visitor_queries
+from aisle.features.candidates import CandidateFeaturizer
 from aisle.ingest import import_files
 from aisle.recipe import ShopRecipe
+from aisle.recipe.ranker import RankerSpec
 from aisle.schema import DAY_MS
 from aisle.train import shop as shop_training
-from aisle.train.shop import train_shop
+from aisle.train.ranker_examples import RankerExamples, collect_examples
+from aisle.train.ranker_snapshots import RankerSnapshots, example_times
+from aisle.train.shop import signals_of, train_shop
+from aisle.train.shop_ranker import RankerTraining, calibrated_stages
 from aisle.train.work_directory import WorkDirectory
 from aisle.workspace import Workspace
 
 HORIZON_DAYS = 20
-RECIPE = recipes.load("shop", [f"windows.horizon_days={HORIZON_DAYS}", "generators.content.dimension=16"])
+RECIPE = recipes.load(
+    "shop", [f"windows.horizon_days={HORIZON_DAYS}", "generators.content.dimension=16", "ranker=null"]
+)
 _TIME = pl.Datetime("ms", "UTC")
 
 
@@ -193,3 +203,118 @@ def test_blends_fitted_on_the_tested_window_are_noticed(
     monkeypatch.setattr(shop_training, "_examples", remember)
     one, other = (fitted_files(RECIPE, log, tmp_path / name) for log, name in zip(logs, ("one", "other"), strict=True))
     assert {name for name in one if one[name] != other[name]} == {"pipeline.json"}
+
+
+RANKED = RECIPE.model_copy(
+    update={
+        "candidates_per_source": 15,
+        "ranker": RankerSpec.model_validate(
+            {
+                "examples": {"snapshots": 2, "every_days": HORIZON_DAYS, "negatives": 10, "max_questions": 25},
+                "model": {
+                    "kind": "dlrm",
+                    "embedding_dim": 2,
+                    "num_buckets": 4,
+                    "dense_layers": [4],
+                    "over_layers": [4],
+                },
+                "ids": ["item", "category"],
+                "training": {"batch_size": 128, "num_epochs": 4, "learning_rate": 0.03},
+                "calibration_questions": 30,
+            }
+        ),
+    }
+)
+
+
+def ranker_files(log: ShopLog, directory: Path) -> dict[str, str]:
+    """The hash of every file of the rank stage that was fitted before the split, and of the rows it learnt from."""
+    fitters, work = shop_fitters(RANKED), WorkDirectory(directory / "work")
+    snapshots = RankerSnapshots(RANKED, log, fitters, work)
+    training = RankerTraining(RANKED, snapshots, fitters, work)
+    (stage,) = calibrated_stages(snapshots, training.train, [split_of(log)], HORIZON_DAYS)
+    with BundleWriter(directory / "stage") as writer:
+        stage.save(writer)
+    assert writer.manifest is not None
+    rows = [path for path in work.path.rglob("*.npy") if path.parent.name in ("examples", "lists")]
+    hashes = {path.relative_to(work.path).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in rows}
+    return hashes | {name: entry.sha256 for name, entry in writer.manifest.files.items()}
+
+
+def test_nothing_of_a_ranker_that_was_fitted_before_the_split_changes(
+    logs: tuple[ShopLog, ShopLog], tmp_path: Path
+) -> None:
+    one, other = (ranker_files(log, tmp_path / name) for log, name in zip(logs, ("one", "other"), strict=True))
+    assert {"ranker/score.onnx", "ranker/calibrator.json", "features/candidates/visitors_VW.npy"} < set(one)
+    rows = [name for name in one if name.endswith("features_RF.npy")]
+    assert len(rows) == 3, "the examples of two times, and the whole lists of one"
+    assert one == other
+
+
+class _Rows:
+    """The training rows of one history, for the questions of another."""
+
+    def __init__(self, log: ShopLog, directory: Path) -> None:
+        self.snapshots = RankerSnapshots(RANKED, log, shop_fitters(RANKED), WorkDirectory(directory))
+
+    def at(self, until_ms: int, asked: Sequence[Question]) -> RankerExamples:
+        """Rows of these users at a snapshot's time, labelled by what they took in the other history."""
+        fitted, window = self.snapshots.fitted(until_ms), self.snapshots.window(until_ms)
+        users = [one.user for one in asked]
+        queries = visitor_queries(window.snapshot, users, signals=signals_of(RANKED), history_limit=1000)
+        taken = window.snapshot.of_type("purchase")
+        owned = {user: taken.filter(pl.col("user") == user)["item"].unique().sort().to_numpy() for user in users}
+        questions = [Question(one.user, queries[one.user], owned[one.user], one.targets) for one in asked]
+        return collect_examples(
+            fitted.pipeline,
+            fitted.featurizer,
+            Window(window.snapshot, HORIZON_DAYS, window.candidates_V, questions),
+            placement="for-you",
+            repeats=("allow", "exclude"),
+            negatives=12,
+            max_questions=20,
+            seed=0,
+        )
+
+
+@pytest.fixture(scope="module")
+def shop() -> Simulated:
+    return simulate_shop(num_users=80, num_items=60, num_days=100, seed=2)
+
+
+#: In horizons back from the end; the one before has too little history behind it.
+EVERY_SNAPSHOT = (1, 2, 3)
+
+
+@pytest.mark.parametrize("horizons_back", EVERY_SNAPSHOT)
+def test_what_comes_after_a_snapshot_changes_no_training_row(
+    shop: Simulated, logs: tuple[ShopLog, ShopLog], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, horizons_back: int
+) -> None:
+    log = logs[0]
+    until_ms = log.end_ms - horizons_back * HORIZON_DAYS * DAY_MS
+    trainings = [log.end_ms - number * HORIZON_DAYS * DAY_MS for number in (0, 1, 2)]
+    times = {time for training in trainings for time in example_times(RANKED, log, training)}
+    assert times == {log.end_ms - number * HORIZON_DAYS * DAY_MS for number in EVERY_SNAPSHOT}
+    changed = change_the_future(shop, dt.datetime.fromtimestamp(until_ms / 1000, dt.UTC))
+    other = read_shop(changed, tmp_path / "other")
+    assert other.end_ms == log.end_ms and other.events.height != log.events.height
+    ours = _Rows(log, tmp_path / "ours")
+    asked = ours.snapshots.window(until_ms).questions
+    expected = ours.at(until_ms, asked)
+    assert len(expected) > 300 and expected.label_R.any() and expected.features_RF.std(axis=0).astype(bool).sum() > 40
+    found = _Rows(other, tmp_path / "theirs").at(until_ms, asked)
+    for column in dataclasses.fields(expected):
+        assert np.array_equal(getattr(expected, column.name), getattr(found, column.name)), column.name
+
+    fit = RankerSnapshots._fit_featurizer
+
+    def one_snapshot_later(snapshots: RankerSnapshots, snapshot: Snapshot) -> CandidateFeaturizer:
+        featurizer = fit(snapshots, snapshots._log.before(snapshot.until_ms + HORIZON_DAYS * DAY_MS))
+        featurizer.fitted_until_ms = snapshot.until_ms  # what it says; else it would be refused
+        return featurizer
+
+    monkeypatch.setattr(RankerSnapshots, "_fit_featurizer", one_snapshot_later)
+    leaky, leaky_other = (
+        _Rows(history, tmp_path / name).at(until_ms, asked) for history, name in ((log, "leak"), (other, "leak-other"))
+    )
+    assert not np.array_equal(leaky.features_RF, leaky_other.features_RF), "else this test sees no leak"
