@@ -62,7 +62,11 @@ class ExamplesSpec(Strict):
 
 
 class RankerTrainingSpec(Strict):
-    """How the ranker is trained; see ``aisle.train.loop.LoopSettings``."""
+    """How the ranker is trained; see ``aisle.train.loop.LoopSettings``.
+
+    ``warm_start``: the vectors of ids start from those of the active bundle's ranker, where that has seen nothing of
+    what the new one is tested on.
+    """
 
     batch_size: PositiveInt = 2048
     num_epochs: PositiveInt = 1
@@ -75,6 +79,7 @@ class RankerTrainingSpec(Strict):
     listwise_weight: NonNegativeFloat = 1.0
     list_power: Annotated[float, Field(ge=0, le=1)] = 0.5
     precision: Literal["float32", "bfloat16"] = "float32"
+    warm_start: bool = False
 
 
 class RankerSpec(Strict):

@@ -28,6 +28,7 @@ from aisle.train.checkpoints import Checkpoints
 from aisle.train.export import export_ranker
 from aisle.train.loop import LoopSettings, train_ranker
 from aisle.train.ranker_examples import RankerExamples
+from aisle.train.warm_start import TableNames, WarmStart
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ def fit_rank_stage(
     num_epochs: int | None = None,
     seed: int,
     checkpoints: CheckpointsOf | None = None,
+    warm_start: WarmStart | None = None,
     progress: Progress = silent,
 ) -> RankFit:
     """Train a ranker on snapshots that end before the base's time.
@@ -101,13 +103,14 @@ def fit_rank_stage(
         num_epochs: Instead of the recipe's, where an earlier fit found them.
         seed: Of first weights and the order of rows.
         checkpoints: Where each of the recipe's models leaves its state, and goes on from.
+        warm_start: The earlier ranker that the tables start from.
         progress: Told of steps.
     """
     parts = [one.in_terms_of(base) for one in examples]
     inputs = _fit_inputs(spec, base, parts)
     rows = _ranker_rows(inputs, parts, [one.rows for one in examples])
     held_out = None if later is None else _ranker_rows(inputs, [later.in_terms_of(base)], [later.rows])
-    training = spec.training.model_dump()
+    training = spec.training.model_dump(exclude={"warm_start"})
     if num_epochs is not None:
         training["num_epochs"] = num_epochs
     members, fits = [], []
@@ -115,6 +118,8 @@ def fit_rank_stage(
         member_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
         settings = LoopSettings(**training, unknown_features=tuple(inputs.id_sizes), seed=member_seed)
         model = build(inputs, member_seed)
+        if warm_start is not None:
+            warm_start.start(model, inputs, _table_names(base), member=number, num_members=spec.members)
         logger.info("train the ranker on %d rows of %d snapshots, seed %d", len(rows), len(parts), member_seed)
         where = None if checkpoints is None else checkpoints(number)
         fits.append(train_ranker(model, rows, held_out, settings, checkpoints=where, resume=True, progress=progress))
@@ -152,6 +157,10 @@ def calibrated(stage: RankStage, earlier: RankFit, later: ExamplesOf) -> RankSta
         )
     reference = FeatureReference.fit(stage.inputs, later.rows.features_RF, label_R)
     return stage.with_calibrator(calibrator).with_reference(reference)
+
+
+def _table_names(base: FittedSnapshot) -> TableNames:
+    return TableNames(base.pipeline.item_ids[FIRST_ROW:], base.featurizer.categories, base.featurizer.brands)
 
 
 def _fit_inputs(spec: RankerSpec, base: FittedSnapshot, parts: Sequence[Featurized]) -> RankerInputs:

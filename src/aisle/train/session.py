@@ -7,9 +7,9 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from aisle.bundle import Bundle
 from aisle.data.snapshots import LogMark, ShopLog
 from aisle.errors import AisleError, ConfigError, DataError
 from aisle.evaluate.shop_temporal import evaluate_windows
+from aisle.pipeline import Pipeline
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.schema import DAY_MS
@@ -24,6 +25,9 @@ from aisle.store.contract import BundleRecord, Store
 from aisle.train.run_directory import CHECKPOINTS_NAME, LOG_NAME, Begun, RunDirectory
 from aisle.train.shop import Fitters, ShopFit, train_shop
 from aisle.workspace import Workspace
+
+if TYPE_CHECKING:
+    from aisle.train.warm_start import WarmStart
 
 logger = logging.getLogger(__name__)
 
@@ -117,10 +121,11 @@ def _train(task: _Task, version: str) -> None:
     try:
         log = ShopLog.read(task.store, mark)
         if begun is None:
-            begun = Begun(version, recipe, mark, log.events.height)
+            begun = Begun(version, recipe, mark, log.events.height, _starts_from(task))
             run.begin(begun)
         _check_unchanged(begun, log)
-        fit = train_shop(recipe, log, task.fitters, run.work, progress=task.progress)
+        fitters = replace(task.fitters, warm_start=_warm_start(task, begun.starts_from))
+        fit = train_shop(recipe, log, fitters, run.work, progress=task.progress)
     except AisleError:  # what is wrong with the data or the recipe, going on will not mend
         run.abandon()
         raise
@@ -131,6 +136,34 @@ def _train(task: _Task, version: str) -> None:
     metrics = _metrics(recipe, fit, bundle, log, seconds)
     logger.info("fitted in %.1f s: %s", seconds, metrics["metrics"])
     run.write_metrics(metrics)
+
+
+def _starts_from(task: _Task) -> str | None:
+    """The version of the bundle that the ranker starts from, if the recipe says so and one is active."""
+    if task.recipe.ranker is None or not task.recipe.ranker.training.warm_start:
+        return None
+    active = task.store.active_bundle()
+    if active is None:
+        logger.info("the ranker starts anew: no bundle is active")
+    return None if active is None else active.version
+
+
+def _warm_start(task: _Task, version: str | None) -> WarmStart | None:
+    if version is None:
+        return None
+    record = next((record for record in task.store.bundles() if record.version == version), None)
+    if record is None:
+        raise DataError(
+            f"expected the bundle {version} that the training began from, it was deleted since; train again without "
+            "--resume"
+        )
+    from aisle.train.warm_start import WarmStart
+
+    bundle = Bundle.open(task.workspace.directory / record.path, manifest_sha256=record.manifest_sha256)
+    warm_start = WarmStart.of(version, Pipeline.load(bundle))
+    if warm_start is None:
+        logger.info("the ranker starts anew: the active bundle %s has none", version)
+    return warm_start
 
 
 def _check_unchanged(begun: Begun, log: ShopLog) -> None:

@@ -29,6 +29,7 @@ from aisle.train.work_directory import WorkDirectory
 
 if TYPE_CHECKING:
     from aisle.train.ranker import BuildRanker
+    from aisle.train.warm_start import WarmStart
 
 logger = logging.getLogger(__name__)
 
@@ -42,10 +43,12 @@ class Fitters:
     Attributes:
         fit_generators: Fits the recipe's generators on a snapshot.
         build_ranker: Makes the recipe's untrained ranker; missing where it has none.
+        warm_start: The earlier ranker that it may start from.
     """
 
     fit_generators: FitGenerators
     build_ranker: BuildRanker | None = None
+    warm_start: WarmStart | None = None
 
 
 @dataclass(frozen=True)

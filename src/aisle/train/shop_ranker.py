@@ -94,6 +94,7 @@ class RankerTraining:
 
     def _train(self, base: FittedSnapshot, until_ms: int, num_epochs: int | None) -> TrainedStage:
         assert self._fitters.build_ranker is not None, "a recipe with a ranker comes with what builds it"
+        earlier = self._fitters.warm_start
         fit = fit_rank_stage(
             ranker_of(self._recipe),
             base,
@@ -103,6 +104,7 @@ class RankerTraining:
             num_epochs=num_epochs,
             seed=self._recipe.seed,
             checkpoints=partial(self._work.checkpoints, until_ms),
+            warm_start=earlier if earlier is not None and earlier.may_start(until_ms) else None,
             progress=self._progress,
         )
         return TrainedStage(fit.stage, fit.num_epochs)
