@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
+import torch
 
 from aisle import recipe as recipes
-from aisle.assemble import FITS, generator_fitter
+from aisle.assemble import FITS, generator_fitter, ranker_builder, shop_fitters
 from aisle.errors import ConfigError
+from aisle.features.ranker_inputs import RankerInputs
+from aisle.models.ranking import DLRM, FieldDLRM, LogisticRegression
 from aisle.pipeline.generators import KINDS
 from aisle.recipe.generators import GeneratorSpec
 from tests.histories import Line, snapshot_of
@@ -61,3 +66,53 @@ def test_a_recipe_that_names_what_there_is_not_is_refused(override: str, message
         recipes.load("shop", [override])
     assert message in str(refused.value)
     assert "''" not in str(refused.value)
+
+
+RANKED = """
+kind: shop
+name: ranked
+generators: {popular: {kind: popularity, half_life_days: [5, 60]}, own: {kind: repeats, due: false}}
+placements: {for-you: {asks_with: history, fit: next-window, sources: [popular_5d, popular_60d]}}
+ranker: {model: {kind: logistic}}
+"""
+NAMES = ("item_log_price", "price_above_habit", "score_popular_5d", "score_popular_60d", "rank_popular_5d")
+
+
+def ranker_inputs() -> RankerInputs:
+    """Inputs of five features of two buckets each, and of categories."""
+    ones = np.ones(len(NAMES), np.float32)
+    return RankerInputs(NAMES, np.arange(len(NAMES)), ones, ones, (ones[:1],) * len(NAMES), {"category": 4})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "model", "width"),
+    [
+        (["kind=logistic"], LogisticRegression, 1),
+        (["kind=dlrm", "embedding_dim=6", "over_layers=[3]"], DLRM, 6),
+        (["kind=field-dlrm", "embedding_dim=6", "over_layers=[3]"], FieldDLRM, 7),
+    ],
+)
+def test_a_ranker_of_each_kind_is_built_for_its_inputs(
+    tmp_path: Path, overrides: list[str], model: type[torch.nn.Module], width: int
+) -> None:
+    (tmp_path / "ranked.yaml").write_text(RANKED)
+    recipe = recipes.load(tmp_path / "ranked.yaml", [f"ranker.model.{override}" for override in overrides])
+    assert recipe.ranker is not None
+    build = ranker_builder(recipe, recipe.ranker)
+    built, again, other = (build(ranker_inputs(), seed) for seed in (1, 1, 2))
+    assert isinstance(built, model) and built.num_dense == 5
+    assert built.embeddings.feature_names == [*NAMES, "category"]
+    assert built.embeddings.embedding_dim == width
+    assert [len(built.embeddings.rows_of(name)) for name in ("rank_popular_5d", "category")] == [4, 4]
+    assert torch.equal(built.embeddings.table.weight, again.embeddings.table.weight)
+    if model is not LogisticRegression:  # which starts from 0
+        assert not torch.equal(built.embeddings.table.weight, other.embeddings.table.weight)
+    if isinstance(built, FieldDLRM):
+        # price, scores of popularity, ranks of popularity, groups
+        assert len(built.bias_GD) == 4
+        assert built._field_of.argmax(dim=0).tolist() == [0, 0, 1, 1, 2, 3]
+
+
+def test_a_recipe_without_a_ranker_builds_none() -> None:
+    recipe = recipes.load("shop", ["ranker=null"])
+    assert shop_fitters(recipe).build_ranker is None
