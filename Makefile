@@ -8,9 +8,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11
 BIN := .venv/bin
 STAMP := .venv/.installed
 EXTRAS := ann,baselines,datasets,dev,train
-# The demo trains no deep model, so it need not wait for what does.
+# The demo needs no tool of development.
 DEMO_STAMP := .venv/.installed-demo
-DEMO_EXTRAS := baselines,datasets
+DEMO_EXTRAS := baselines,datasets,train
 # Real data beside the clone, where there is some; else the user's cache, else a download.
 ifneq ($(wildcard ../shared/data),)
 export AISLE_DATA ?= $(abspath ../shared/data)
