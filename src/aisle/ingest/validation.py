@@ -17,8 +17,8 @@ Severity = Literal["error", "warning", "info"]
 
 #: Less than this is too little to learn from (an error) or to measure on (a warning).
 MIN_EVENTS, MIN_USERS, MIN_ITEMS = 1000, 50, 20
-#: What the recipe `shop` needs: a window to test on, one to fit weights on, and as much before them.
-MIN_DAYS = 84
+#: What the recipe `shop` needs: windows to test on, to calibrate on and to learn from, and as much before them.
+MIN_DAYS = 112
 #: A stretch without any event that is a gap.
 GAP_DAYS = 7
 #: A visitor with more events than both is a bot, a wholesaler or a shared account.
