@@ -113,22 +113,23 @@ class RankerInputs:
         np.clip(dense_KN, -CLIP, CLIP, out=dense_KN)
         num_kept = len(self.edges)
         sparse_KS = np.empty((len(kept_KN), num_kept + len(self.id_sizes)), np.int64)
-        self._find_buckets(kept_KN, sparse_KS)
-        sparse_KS[:, :num_kept] += FIRST_ROW
+        np.add(self._buckets_NK(kept_KN).T, FIRST_ROW, out=sparse_KS[:, :num_kept])
         for number, name in enumerate(self.id_sizes, num_kept):
             sparse_KS[:, number] = ids[name]
         return dense_KN, sparse_KS
 
     def buckets(self, features_KF: NDArray[np.float32]) -> NDArray[np.int64]:
         """The bucket [K, N] of each value, from 0; in a table it stands ``FIRST_ROW`` rows further."""
-        buckets_KN = np.empty((len(features_KF), len(self.edges)), np.int64)
-        self._find_buckets(features_KF[:, self.columns_N], buckets_KN)
-        return buckets_KN
+        return self._buckets_NK(features_KF[:, self.columns_N]).T
 
-    def _find_buckets(self, kept_KN: NDArray[np.float32], into: NDArray[np.int64]) -> None:
+    def _buckets_NK(self, kept_KN: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Feature by feature; what is the same for all candidates, as all that is of the visitor, is looked up once."""
         kept_NK = np.ascontiguousarray(kept_KN.T)
-        for number, edges in enumerate(self.edges):
-            into[:, number] = np.searchsorted(edges, kept_NK[number], side="right")
+        buckets_NK = np.empty(kept_NK.shape, np.int64)
+        is_same_N = (kept_NK == kept_NK[:, :1]).all(axis=1)
+        for values_K, edges, is_same, buckets_K in zip(kept_NK, self.edges, is_same_N, buckets_NK, strict=True):
+            buckets_K[:] = edges.searchsorted(values_K[:1] if is_same else values_K, side="right")
+        return buckets_NK
 
     def save(self, writer: BundleWriter) -> None:
         """Write everything that :meth:`load` reads."""
