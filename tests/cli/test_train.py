@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from aisle.cli.entry import run
+from aisle.train import session
 from tests.cli.conftest import Shell
+from tests.train.conftest import SMALL
 
 CHEAP = ["--set", "generators.content.dimension=8", "--set", "candidates_per_source=40"]
 
@@ -73,3 +75,58 @@ def test_a_wrong_recipe_is_one_clear_error(trained_shell: Shell, arguments: list
 def test_without_a_workspace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["-C", str(tmp_path), "train"]) == 1
     assert "make one with: aisle init" in capsys.readouterr().err
+
+
+def interrupt_once(monkeypatch: pytest.MonkeyPatch, shell: Shell, *arguments: str) -> tuple[int, str, str]:
+    """The command, with Ctrl-C when everything is fitted."""
+
+    def pressed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "evaluate_windows", pressed)
+        return shell(*arguments)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    return str(tmp_path / "small.yaml")
+
+
+def test_an_interrupted_training_says_so_and_goes_on(
+    trained_shell: Shell, small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = interrupt_once(monkeypatch, trained_shell, "train", small, "--set", "seed=7")
+    assert (code, out) == (130, "")
+    assert err.endswith("What is finished is kept: aisle train --resume goes on.\nInterrupted.\n")
+    before = trained_shell.json("models", "list")["models"]
+    report = trained_shell.json("train", "--resume")
+    assert (report["model"], report["seed"]) == ("small", 7), "the latest interrupted one, without its name"
+    assert len(trained_shell.json("models", "list")["models"]) == len(before) + 1
+    assert trained_shell.json("train", "--resume", "-o", report["run"])["version"] == report["version"], "and no more"
+
+
+def test_an_interrupted_training_is_gone_on_with_as_it_was_begun(
+    trained_shell: Shell, small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = str(tmp_path / "run")
+    assert interrupt_once(monkeypatch, trained_shell, "train", small, "-o", output)[0] == 130
+    code, out, err = trained_shell("train", small, "--set", "seed=8", "-o", output, "--resume")
+    assert (code, out) == (1, "")
+    assert "expected a training of this recipe, it is of another (other seed)" in err
+    code, out, err = trained_shell("train", small, "-o", output)
+    assert code == 1 and "expected a new or empty directory, it has files" in err
+    assert trained_shell.json("train", "--resume", "-o", output)["run"] == str((tmp_path / "run").resolve())
+
+
+def test_whether_the_new_bundle_serves_can_be_said(trained_shell: Shell, small: str) -> None:
+    before = [one["version"] for one in trained_shell.json("models", "list")["models"] if one["active"]]
+    code, out, _ = trained_shell("train", small, "--activate", "never")
+    assert code == 0 and "(not activated: --activate never (aisle models activate VERSION))" in out
+    assert [one["version"] for one in trained_shell.json("models", "list")["models"] if one["active"]] == before
+    report = trained_shell.json("train", small, "--activate", "always")
+    assert report["activated"] is True
+    assert [one["version"] for one in trained_shell.json("models", "list")["models"] if one["active"]] == [
+        report["version"]
+    ]

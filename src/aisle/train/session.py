@@ -78,7 +78,7 @@ def train_in_workspace(
             trains there.
         DataError: too little data.
     """
-    run = _unfinished(workspace, recipe, output) if resume else None
+    run = _run_of(workspace, recipe, output) if resume else None
     version = _new_version()
     if run is None:
         run = _new_run(output or workspace.runs / version)
@@ -176,30 +176,33 @@ def _check_unchanged(begun: Begun, log: ShopLog) -> None:
 
 
 def unfinished_training(workspace: Workspace, output: Path | None = None) -> tuple[Path, ShopRecipe] | None:
-    """The directory and the recipe of an interrupted training, the workspace's latest unless ``output`` says where."""
-    return next(_unfinished_in(workspace, output), None)
+    """The directory and the recipe of the workspace's latest training that was interrupted; or of the one at
+    ``output``, also where it is finished."""
+    return next(_resumable(workspace, output), None)
 
 
-def _unfinished_in(workspace: Workspace, output: Path | None) -> Iterator[tuple[Path, ShopRecipe]]:
+def _resumable(workspace: Workspace, output: Path | None) -> Iterator[tuple[Path, ShopRecipe]]:
     paths = sorted(workspace.runs.glob("*"), reverse=True) if output is None else [output]
     for path in paths:
-        begun = RunDirectory(path.resolve()).begun()
+        run = RunDirectory(path.resolve())
+        begun = run.begun()
         if begun is not None:
-            yield path.resolve(), begun.recipe
+            yield run.path, begun.recipe
+        elif output is not None and run.is_written:
+            yield run.path, run.recipe()
 
 
-def _unfinished(workspace: Workspace, recipe: ShopRecipe, output: Path | None) -> RunDirectory | None:
-    for path, other in _unfinished_in(workspace, output):
+def _run_of(workspace: Workspace, recipe: ShopRecipe, output: Path | None) -> RunDirectory | None:
+    """Where a training of a recipe goes on, if there is one."""
+    for path, other in _resumable(workspace, output):
         if other == recipe:
             return RunDirectory(path)
         if output is not None:
             names = [name for name in ShopRecipe.model_fields if getattr(other, name) != getattr(recipe, name)]
             raise ConfigError(
-                f"{output}: expected an unfinished training of this recipe, it is of another ({', '.join(names)} "
-                "differ); go on with that one by --resume and -o alone, or choose another directory with -o"
+                f"{output}: expected a training of this recipe, it is of another (other {', '.join(names)}); go on "
+                "with that one by --resume and -o alone, or choose another directory"
             )
-    if output is not None and (run := RunDirectory(output.resolve())).is_written and run.recipe() == recipe:
-        return run
     return None
 
 
