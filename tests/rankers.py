@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from aisle.models.ranking import DLRM, LogisticRegression
+from aisle.models.ranking import DLRM, FieldDLRM, LogisticRegression
 from aisle.nn.embeddings import EmbeddingBagCollection, EmbeddingBagConfig
 from aisle.train.batches import RankerRows
 
@@ -36,6 +36,18 @@ def make_dlrm(seed: int = 0, *, dropout: float = 0.0) -> DLRM:
         over_layers=(16,),
         raw_dense=True,
         linear_skip=True,
+        dropout=dropout,
+        generator=generator(seed + 1),
+    )
+
+
+def make_field_dlrm(seed: int = 0, *, dropout: float = 0.0) -> FieldDLRM:
+    return FieldDLRM(
+        make_embeddings(4, seed),
+        dense_fields=[0, 1, 0],
+        sparse_fields=[2, 1],
+        dense_layers=(8,),
+        over_layers=(16,),
         dropout=dropout,
         generator=generator(seed + 1),
     )

@@ -75,3 +75,48 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         RankerRows(rows.dense_RN, rows.sparse_RS, rows.label_R[:2], rows.weight_R)
     with pytest.raises(ValueError, match="float32, received float64"):
         RankerRows(rows.dense_RN.astype(np.float64), rows.sparse_RS, rows.label_R, rows.weight_R)
+
+
+def _in_lists(sizes: list[int]) -> RankerRows:
+    rows = _numbered(sum(sizes))
+    lists = np.repeat(np.arange(len(sizes)), sizes)
+    return RankerRows(rows.dense_RN, rows.sparse_RS, rows.label_R, rows.weight_R, lists)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batch_size", "num_batches"),
+    [
+        ([3, 1, 4, 2, 5, 1, 3, 2, 2, 1], 6, 4),
+        ([1] * 10, 3, 3),
+        ([50, 1, 1, 1, 1, 1], 4, 1),
+        ([7], 100, 1),
+        ([5] * 9, 5, 9),
+    ],
+)
+def test_each_list_is_whole_in_one_batch_and_no_batch_is_empty(
+    sizes: list[int], batch_size: int, num_batches: int
+) -> None:
+    rows = _in_lists(sizes)
+    assert rows.list_R is not None
+    for seed in range(20):
+        batches = Batches(rows, batch_size=batch_size, seed=seed)
+        seen = _seen(batches, 0)
+        assert len(seen) == batches.num_batches == num_batches
+        assert all(seen), "no batch is empty"
+        assert sorted(chain(*seen)) == list(range(sum(sizes))), "each row once"
+        lists = [set(rows.list_R[[int(row) for row in batch]]) for batch in seen]
+        assert sum(len(one) for one in lists) == len(sizes), "no list in two batches"
+
+
+def test_batches_of_lists_number_their_lists_from_0_and_go_on_from_any_batch() -> None:
+    rows = _in_lists([3, 1, 4, 2, 5, 1, 3, 2, 2, 1])
+    assert rows.list_R is not None
+    batches = Batches(rows, batch_size=6, seed=1, unknown_rate=0.5, unknown_columns=[0])
+    whole = list(batches.epoch(2))
+    for batch in whole:
+        numbers = rows.list_R[batch.dense_BN[:, 0].numpy().astype(int)]
+        assert batch.list_B.tolist() == np.unique(numbers, return_inverse=True)[1].tolist()
+    for one, other in zip(batches.epoch(2, 2), whole[2:], strict=True):
+        assert torch.equal(one.dense_BN, other.dense_BN) and torch.equal(one.sparse_BS, other.sparse_BS)
+        assert torch.equal(one.list_B, other.list_B)
+    assert _seen(batches, 2) != _seen(batches, 3)

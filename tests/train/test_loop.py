@@ -175,6 +175,43 @@ def test_training_stops_when_later_rows_no_longer_improve_and_keeps_the_best() -
     assert evaluate(model, later).log_loss == fit.best.log_loss
 
 
+def _in_lists(rows: RankerRows, size: int) -> RankerRows:
+    return RankerRows(rows.dense_RN, rows.sparse_RS, rows.label_R, rows.weight_R, np.arange(len(rows)) // size)
+
+
+def test_lists_are_learnt_from_alike_each_time_also_resumed(tmp_path: Path) -> None:
+    rows = _in_lists(make_rows(600), 12)
+    settings = LoopSettings(batch_size=60, num_epochs=2, learning_rate=0.02, listwise_weight=1.0, unknown_rate=0.1)
+    models = [make_dlrm(dropout=0.1) for _ in range(3)]
+    fits = [train_ranker(model, rows, None, settings) for model in models[:2]]
+    assert fits[0] == fits[1] and fits[0].num_steps == 20
+    _assert_same(models[0], models[1])
+
+    def stop(stage: str, done: int, total: int | None) -> None:
+        if done >= 10:
+            raise _StoppedError
+
+    with pytest.raises(_StoppedError):
+        train_ranker(
+            make_dlrm(dropout=0.1),
+            rows,
+            None,
+            settings,
+            checkpoints=Checkpoints(tmp_path, every_steps=4),
+            progress=stop,
+        )
+    train_ranker(models[2], rows, None, settings, checkpoints=Checkpoints(tmp_path), resume=True)
+    _assert_same(models[0], models[2])
+    pointwise = make_dlrm(dropout=0.1)
+    train_ranker(pointwise, rows, None, replace(settings, listwise_weight=0.0))
+    assert not torch.equal(pointwise.skip.weight, models[0].skip.weight)
+
+
+def test_a_listwise_loss_needs_lists() -> None:
+    with pytest.raises(ValueError, match="listwise_weight: expected rows that say which lists they are of"):
+        train_ranker(make_dlrm(), make_rows(10), None, LoopSettings(listwise_weight=1.0))
+
+
 def test_a_row_without_weight_teaches_nothing() -> None:
     rows = make_rows(2000)
     label = rows.label_R.copy()
