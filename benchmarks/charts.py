@@ -76,7 +76,7 @@ def calibration_chart(tables: Mapping[str, Sequence[Mapping[str, float]]], subti
         return left + across * size, top + (1 - up) * size
 
     drawing = Drawing(left + size + 24, top + size + 56, "Calibration of rankers")
-    drawing.text(left, 22, "Predicted and observed rates of candidates taken", size=14, bold=True)
+    drawing.text(left, 22, "Observed over predicted rates of taking", size=14, bold=True)
     drawing.text(left, 40, subtitle)
     for power in range(low, high + 1):
         x, y = place(10.0**power, 10.0**power)

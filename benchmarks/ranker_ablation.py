@@ -238,15 +238,17 @@ class Trials:
         return found
 
 
-def run_window(directory: Path, recipe: ShopRecipe, number: int, seeds: list[int]) -> dict[str, Any]:
-    """All variants of one window, averaged over seeds, in a process of its own."""
+def run_window(directory: Path, recipe: ShopRecipe, names: list[str], number: int, seeds: list[int]) -> dict[str, Any]:
+    """The variants of one window under all seeds, in a process of its own."""
     with online_retail(directory, recipe, silent) as shop:
         trials = Trials(shop)
         until_ms = trials.times[number]
         earlier = trials.earlier(until_ms)
         trial = trials.trial(until_ms, earlier.num_epochs)
         found: dict[str, Any] = {"scores": {}, "seconds": {}, "num_epochs": earlier.num_epochs}
-        for name, variant in variants_of(recipe).items():
+        variants = variants_of(recipe)
+        for name in names:
+            variant = variants[name]
             started = time.perf_counter()
             # Trees draw nothing: they are the same under every seed.
             stages = [trial.stage(variant, seed) for seed in (seeds[:1] if variant.is_booster else seeds)]
@@ -270,10 +272,13 @@ def blends(shop: Shop, trials: Sequence[Trial], progress: Progress) -> list[Meth
     return found
 
 
-def measure_ablation(directory: Path, overrides: list[str], seeds: list[int], jobs: int) -> dict[str, Any]:
-    """Everything; the report."""
+def measure_ablation(
+    directory: Path, overrides: list[str], seeds: list[int], *, jobs: int, only: str
+) -> dict[str, Any]:
+    """The whole ranker, the blend, and the variants whose names hold ``only``; the report."""
     started = time.perf_counter()
     recipe = recipes.load("shop", [f"windows.test={NUM_WINDOWS}", *LIGHT, *overrides])
+    names = [name for name in variants_of(recipe) if name == PLACEMENT or only in name]
     with show_progress() as progress, online_retail(directory, recipe, progress) as shop:
         trials = Trials(shop, progress)
         made = [trials.prepare(until_ms) for until_ms in trials.times]  # so that the processes only read
@@ -283,9 +288,8 @@ def measure_ablation(directory: Path, overrides: list[str], seeds: list[int], jo
     # Each window has a core of its own.
     os.environ["OMP_NUM_THREADS"] = "1"
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        runs = [pool.submit(run_window, directory, recipe, number, seeds) for number in range(NUM_WINDOWS)]
+        runs = [pool.submit(run_window, directory, recipe, names, number, seeds) for number in range(NUM_WINDOWS)]
         found = [run.result() for run in runs]
-    names = found[0]["scores"]
     scores = {name: [MethodScores.averaged(one["scores"][name]) for one in found] for name in names}
     return {
         "benchmark": "ranker_ablation",
@@ -310,13 +314,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", dest="overrides", action="append", default=[], help="override one value of the recipe")
     parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[0, 1])
+    parser.add_argument("--only", default="", help="only variants whose names hold this, as in 'without generator'")
     parser.add_argument("--jobs", type=int, default=2, help="processes, one window each")
     parser.add_argument("--keep", type=Path, help="a directory that keeps what is made, to go on from")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the file is written")
     arguments = parser.parse_args()
     kept = nullcontext(arguments.keep) if arguments.keep else tempfile.TemporaryDirectory(prefix="aisle-ablation-")
     with kept as folder:
-        result = measure_ablation(Path(folder), arguments.overrides, arguments.seeds, arguments.jobs)
+        result = measure_ablation(
+            Path(folder), arguments.overrides, arguments.seeds, jobs=arguments.jobs, only=arguments.only
+        )
     write(arguments.results, "ranker_ablation", result)
 
 
