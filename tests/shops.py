@@ -46,8 +46,8 @@ ranker:
 
 
 def make_trained_shop(directory: Path) -> Path:
-    """A workspace with a simulated shop's events and an active bundle (a few seconds); its files lie in ``data/``."""
-    return _trained(directory, "shop")
+    """A workspace with a simulated shop's events and an active bundle, ranked by a blend; its files lie in ``data/``."""
+    return _trained(directory, "shop-quick", "--set", "ranker=null")
 
 
 def make_ranked_shop(directory: Path) -> Path:
@@ -58,7 +58,7 @@ def make_ranked_shop(directory: Path) -> Path:
     return _trained(directory, str(recipe))
 
 
-def _trained(directory: Path, recipe: str) -> Path:
+def _trained(directory: Path, *recipe: str) -> Path:
     data = directory / "data"
     sizes = ["--users", str(NUM_USERS), "--items", str(NUM_ITEMS), "--days", str(NUM_DAYS), "--seed", str(SEED)]
     commands = [
@@ -66,7 +66,7 @@ def _trained(directory: Path, recipe: str) -> Path:
         ["data", "simulate", *sizes, "-o", str(data)],
         ["-C", str(directory), "import", "items", str(data / "items.parquet")],
         ["-C", str(directory), "import", "events", str(data / "events.parquet")],
-        ["-C", str(directory), "train", recipe],
+        ["-C", str(directory), "train", *recipe],
     ]
     for command in commands:
         assert run(command) == 0, command
