@@ -8,6 +8,7 @@ import pytest
 
 from aisle.evaluate import baskets
 from aisle.evaluate.baselines import basket_baselines, user_baselines
+from aisle.recipe import load
 from aisle.retrieval import Signals
 from tests.cli.conftest import Shell
 
@@ -19,11 +20,17 @@ def test_beside_baselines(trained_shell: Shell) -> None:
     assert json.loads((trained_shell.run_directory() / "evaluate.json").read_text()) == report
     metrics = json.loads((trained_shell.run_directory() / "metrics.json").read_text())
     assert report["protocol"] == "shop-temporal"
-    assert report["methods"]["for-you"] == {"role": "placement", "metrics": metrics["metrics"]}
+    recipe = load(trained_shell.run_directory() / "recipe.yaml")
+    stages = {"for-you by blend"} if recipe.ranker is not None else set()
+    of_ranker = report["ranker"]["metrics"] if recipe.ranker is not None else {}
+    assert ("test/auc/candidates" in of_ranker) == (recipe.ranker is not None)
+    assert report["methods"]["for-you"]["role"] == "placement"
+    assert report["methods"]["for-you"]["metrics"] | of_ranker == metrics["metrics"]
     left_out = set(report["left_out"])
     assert left_out <= {"als"}
-    assert set(report["methods"]) == {"for-you", *user_baselines(SIGNALS)} - left_out
-    assert {one["role"] for name, one in report["methods"].items() if name != "for-you"} == {"baseline"}
+    assert set(report["methods"]) == {"for-you", *stages, *user_baselines(SIGNALS)} - left_out
+    baselines = set(report["methods"]) - {"for-you", *stages}
+    assert {report["methods"][name]["role"] for name in baselines} == {"baseline"}
     assert report["counts"] == metrics["counts"]
     assert set(report["paired"]["differences"]) == set(report["methods"]) - {"for-you"}
     for name, intervals in report["intervals"].items():
