@@ -88,8 +88,8 @@ def ranker_builder(recipe: ShopRecipe, spec: RankerSpec) -> BuildRanker:
         import torch
     except ImportError as error:
         raise BackendUnavailableError(
-            "expected PyTorch to train the recipe's ranker, it is not installed; pip install 'aisle[train]', or rank by "
-            "the blend: aisle train shop-quick --set ranker=null"
+            "expected PyTorch to train the recipe's ranker, it is not installed; pip install 'aisle[train]', or rank "
+            "by the blend: aisle train shop-quick --set ranker=null"
         ) from error
     from aisle.models.ranking import DLRM, FieldDLRM, LogisticRegression
     from aisle.nn.embeddings import EmbeddingBagCollection, EmbeddingBagConfig
