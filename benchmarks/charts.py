@@ -106,16 +106,14 @@ def ablation_chart(result: Mapping[str, Any]) -> str:
     ]
     reach = math.ceil(max(ends) * 100) / 100
     label, panel, row, top = 280.0, 280.0, 14.0 * len(windows) + 6, 86.0
-    drawing = Drawing(label + 2 * panel + 72, top + row * len(names) + 40, "Ablation of the ranker")
+    drawing = Drawing(label + 2 * panel + 120, top + row * len(names) + 40, "Ablation of the ranker")
     drawing.text(16, 22, "NDCG@20 of each variant minus that of the whole ranker", size=14, bold=True)
-    drawing.text(
-        16, 40, f"whiskers: 95 % intervals over visitors; mean of seeds {', '.join(map(str, result['seeds']))}"
-    )
+    drawing.text(16, 40, f"whiskers: 95 % intervals over visitors; seeds {', '.join(map(str, result['seeds']))}")
     for number in range(len(windows)):
         drawing.bar(16 + 150 * number, 50, 10, 10, COLOURS[number])
         drawing.text(32 + 150 * number, 59, "last window" if number == 0 else "the window before it")
     for place, variant in enumerate(("all", "new")):
-        middle = label + 24 + place * (panel + 24) + panel / 2
+        middle = label + 24 + place * (panel + 60) + panel / 2
         drawing.text(middle, top - 8, variant, anchor="middle", bold=True)
         drawing.line(middle, top, middle, top + row * len(names), "#555555")
         for end in (-reach, reach):
