@@ -46,7 +46,7 @@ ranker:
 
 
 def make_trained_shop(directory: Path) -> Path:
-    """A workspace with a simulated shop's events and an active bundle, ranked by a blend; its files lie in ``data/``."""
+    """A workspace of a simulated shop with an active bundle, ranked by a blend; its files lie in ``data/``."""
     return _trained(directory, "shop-quick", "--set", "ranker=null")
 
 

@@ -14,8 +14,8 @@ from aisle.evaluate.shop_temporal import evaluate_windows
 from aisle.pipeline import Pipeline
 from aisle.recipe import ShopRecipe, load
 from aisle.schema import DAY_MS
+from aisle.train.activation import GUARDED_METRIC, is_worse
 from aisle.train.run_directory import open_run, write_atomically
-from aisle.train.session import GUARDED_METRIC, is_worse
 from tests.histories import Line, at
 from tests.train.conftest import REGULARS, TrainingShop
 

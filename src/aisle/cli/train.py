@@ -13,7 +13,7 @@ from aisle.cli.output import write_json, write_table
 from aisle.cli.progress import show_progress
 
 if TYPE_CHECKING:
-    from aisle.train.session import Activate
+    from aisle.train.activation import Activate
 
 
 @click.command()

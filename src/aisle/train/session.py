@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from aisle.pipeline import Pipeline
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.schema import DAY_MS
-from aisle.store.contract import BundleRecord, Store
+from aisle.store.contract import Store
+from aisle.train.activation import Activate, register
 from aisle.train.run_directory import CHECKPOINTS_NAME, LOG_NAME, Begun, RunDirectory
 from aisle.train.shop import Fitters, ShopFit, train_shop
 from aisle.workspace import Workspace
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
     from aisle.train.warm_start import WarmStart
 
 logger = logging.getLogger(__name__)
-
-#: Whether a new bundle becomes the active one.
-Activate = Literal["auto", "always", "never"]
-GUARDED_METRIC = "test/ndcg@20/full/all"
-#: A new bundle is worse than the active one when its metric is lower by more than this, about one standard error.
-TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ def train_in_workspace(
         resume: Go on with the unfinished training of this recipe, on the events that it began with: the one at
             ``output``, or the workspace's latest. Where there is none, one begins; one that is finished at ``output``
             is left as it is.
-        activate: ``auto``: unless :func:`is_worse`.
+        activate: ``auto``: unless :func:`aisle.train.activation.is_worse`.
         progress: Told of each step.
 
     Raises:
@@ -90,7 +85,7 @@ def train_in_workspace(
         progress("register the bundle", 0, None)
         bundle, metrics = Bundle.open(run.bundle), run.read_metrics()
         if not is_finished:
-            _register(workspace, store, run, bundle, metrics, activate)
+            register(workspace, store, run, bundle, metrics, activate)
         run.finish()
     active = store.active_bundle()
     activated = active is not None and active.version == bundle.version
@@ -256,39 +251,6 @@ def _num_parameters(bundle: Bundle) -> int:
     arrays = (bundle.directory / name for name in bundle.names() if name.endswith(".npy"))
     loaded = (np.load(path, mmap_mode="r", allow_pickle=False) for path in arrays)
     return sum(array.size for array in loaded if array.dtype.kind == "f")
-
-
-def _register(
-    workspace: Workspace, store: Store, run: RunDirectory, bundle: Bundle, metrics: dict[str, Any], activate: Activate
-) -> None:
-    root = workspace.directory.resolve()
-    path = run.bundle.relative_to(root) if run.bundle.is_relative_to(root) else run.bundle
-    recorded = {**metrics["metrics"], "split_ms": metrics["split_ms"]}
-    if all(record.version != bundle.version for record in store.bundles()):  # else: killed after this, and resumed
-        store.register_bundle(
-            BundleRecord(
-                version=bundle.version,
-                path=str(path),
-                manifest_sha256=bundle.manifest_sha256,
-                created_ms=store.now_ms(),
-                is_active=False,
-                metrics=recorded,
-            )
-        )
-    active = store.active_bundle()
-    worse = active is not None and is_worse(recorded, active.metrics)
-    if activate == "always" or (activate == "auto" and not worse):
-        store.activate_bundle(bundle.version)
-
-
-def is_worse(new: dict[str, float], active: dict[str, float]) -> bool:
-    """Whether a bundle's recorded metric lies below the active one's by more than the tolerance.
-
-    Only metrics of the same test window can be compared: a quiet month after a busy one makes no model worse.
-    """
-    if new.get("split_ms") != active.get("split_ms") or GUARDED_METRIC not in new or GUARDED_METRIC not in active:
-        return False
-    return new[GUARDED_METRIC] < active[GUARDED_METRIC] - TOLERANCE
 
 
 @contextmanager

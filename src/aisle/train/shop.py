@@ -87,6 +87,10 @@ def train_shop(
     horizon, tests, validations = recipe.windows.horizon_days, recipe.windows.test, recipe.windows.validation
     cuts = cut_windows(log, horizon_days=horizon, count=tests + validations)
     _check_length(log, cuts[-1], recipe)
+    if recipe.ranker is not None:
+        from aisle.train.ranker_snapshots import example_times
+
+        example_times(recipe, log, cuts[tests])  # the earliest ranker's: say now that there is no time for it
     steps = _Steps(progress, total=2 * (len(cuts) + 1))
     fitted = []
     for cut in cuts:
