@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,16 +61,18 @@ class Measured:
     scores: dict[int, list[MethodScores]] = field(default_factory=dict)
     lists: dict[int, list[ScoredLists]] = field(default_factory=dict)
 
-    def measure(self, windows: Sequence[Window], progress: Progress, name: str) -> None:
-        """Ask each pipeline its window's questions; one with a ranker also for probabilities."""
-        for seed, pipelines in self.pipelines.items():
-            pairs = list(zip(windows, pipelines, strict=True))
-            self.scores[seed], self.lists[seed] = [], []
-            for number, (window, pipeline) in enumerate(pairs):
-                progress(f"evaluate {name}, seed {seed}", number, len(pairs))
-                self.scores[seed].append(score_pipeline(window, pipeline, self.role))
-                if pipeline.rank_stage is not None:
-                    self.lists[seed].append(score_lists(window, pipeline, PLACEMENT))
+    def measure(self, seed: int, number: int, window: Window) -> tuple[MethodScores, ScoredLists | None]:
+        """Ask one pipeline its window's questions; one with a ranker also for probabilities."""
+        pipeline = self.pipelines[seed][number]
+        lists = None if pipeline.rank_stage is None else score_lists(window, pipeline, PLACEMENT)
+        return score_pipeline(window, pipeline, self.role), lists
+
+    def add(self, seed: int, scores: MethodScores, lists: ScoredLists | None) -> None:
+        """Keep what :meth:`measure` found, window by window."""
+        self.scores.setdefault(seed, []).append(scores)
+        self.lists.setdefault(seed, [])
+        if lists is not None:
+            self.lists[seed].append(lists)
 
     def averaged(self) -> list[MethodScores]:
         """Per window and question, the mean over seeds."""
@@ -104,8 +108,7 @@ def measure(directory: Path, overrides: list[str], seeds: list[int], baseline_se
             methods = _ranked(shop, fit, seeds, baseline_seeds, clock, progress) | methods
         else:
             methods = {PLACEMENT: replace(methods[BY_BLEND], role="placement")}
-        for name, one in methods.items():
-            one.measure(windows, progress, name)
+        _measure(methods, windows, progress)
         clock.lap("evaluate")
         scores, left_out = score_baselines(windows, user_baselines(signals_of(recipe)), progress=progress)
         scores = {name: one.averaged() for name, one in methods.items()} | scores
@@ -124,6 +127,33 @@ def measure(directory: Path, overrides: list[str], seeds: list[int], baseline_se
         "rankers": {name: [one.ranker(number) for number in range(len(windows))] for name, one in rankers.items()},
         "report": report,
     }
+
+
+def _measure(methods: Mapping[str, Measured], windows: Sequence[Window], progress: Progress) -> None:
+    """Measure every pipeline, one process per core; they inherit the pipelines, and give back numbers."""
+    jobs = [
+        (name, seed, number)
+        for name, one in methods.items()
+        for seed in one.pipelines
+        for number in range(len(windows))
+    ]
+    _inherited.update(methods=methods, windows=windows)
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
+        for done, ((name, seed, _), found) in enumerate(zip(jobs, pool.map(_measure_one, jobs), strict=True)):
+            progress("evaluate", done, len(jobs))
+            methods[name].add(seed, *found)
+
+
+def _measure_one(job: tuple[str, int, int]) -> tuple[MethodScores, ScoredLists | None]:
+    name, seed, number = job
+    found: tuple[MethodScores, ScoredLists | None] = _inherited["methods"][name].measure(
+        seed, number, _inherited["windows"][number]
+    )
+    return found
+
+
+#: What the processes that measure read of the one that forked them.
+_inherited: dict[str, Any] = {}
 
 
 def _unranked(fit: ShopFit, seed: int) -> Measured:

@@ -171,7 +171,7 @@ class RankStage:
 
     def logits(self, query: Query, merged: Merged, sources: Sequence[str]) -> NDArray[np.float32]:
         """The log odds [K] of merged candidates; see :meth:`rank`."""
-        return self._forward(*self.featurize(query, merged, sources), None)
+        return self.score(Featurized.of(self.featurizer, query, merged, sources))
 
     def score(self, candidates: Featurized) -> NDArray[np.float32]:
         """The log odds [K] of featurized candidates."""
