@@ -138,7 +138,7 @@ def test_nothing_that_was_fitted_before_the_split_changes(logs: tuple[ShopLog, S
     one, other = (fitted_files(RECIPE, log, tmp_path / name) for log, name in zip(logs, ("one", "other"), strict=True))
     folders = {name.split("/")[1] for name in one if name.startswith("generators/")}
     assert folders == {
-        *("ease", "basket", "together_cosine", "together_lift", "own_due", "content"),
+        *("ease", "basket", "together_cosine", "together_lift", "own_due", "content", "towers", "towers_new"),
         *("popular_5d", "popular_20d", "popular_60d", "trending", "arrivals"),
     }
     assert {"ids/items.arrow", "pipeline.json"} < set(one)
