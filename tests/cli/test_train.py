@@ -22,10 +22,11 @@ def test_json_is_metrics_json(trained_shell: Shell, tmp_path: Path) -> None:
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics == {name: value for name, value in report.items() if name not in ("run", "activated")}
     assert (report["model"], report["seed"], report["run"]) == ("shop", 7, str(output.resolve()))
+    ranked = ("ndcg@20", "recall@20", "recall_plain@20", "hr@10")
+    probable = ("auc", "gauc", "logloss", "normalized_entropy", "calibration", "calibration_error")
     assert set(report["metrics"]) == {
-        f"test/{metric}/full/{variant}"
-        for metric in ("ndcg@20", "recall@20", "recall_plain@20", "hr@10")
-        for variant in ("all", "new")
+        *(f"test/{metric}/full/{variant}" for metric in ranked for variant in ("all", "new")),
+        *(f"test/{metric}/candidates" for metric in probable),
     }
     assert report["parameters"] > 0
     assert report["model_bytes"] > 0
