@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,12 @@ from aisle.store.contract import BundleRecord
 from aisle.train.ranker import RankFit
 from aisle.train.ranker_snapshots import RankerSnapshots
 from aisle.train.run_directory import RunDirectory
-from aisle.train.shop import ShopFit, signals_of, train_shop
+from aisle.train.shop import ShopFit, train_shop
+from aisle.train.shop_pipelines import signals_of
 from aisle.train.shop_ranker import RankerTraining, calibrated_stages
+from aisle.train.side_by_side import Processes, default_jobs
 from benchmarks.rankers import BoosterTraining, with_logistic_regression
-from benchmarks.shop import Shop, online_retail
+from benchmarks.shop import Shop, online_retail, open_bench
 
 RESULTS = Path(__file__).parent / "results"
 LIGHTGBM, LOGISTIC = "for-you by lightgbm", "for-you by logistic"
@@ -99,7 +102,8 @@ def measure(directory: Path, overrides: list[str], seeds: list[int], baseline_se
     seconds: dict[str, float] = {}
     with show_progress() as progress, online_retail(directory, recipe, progress) as shop:
         clock = _Clock(seconds)
-        fit = train_shop(recipe, shop.log, shop.fitters, shop.work, progress=progress)
+        with Processes(partial(open_bench, directory, recipe), default_jobs()) as processes:
+            fit = train_shop(recipe, shop.log, shop.fitters, shop.work, processes=processes, progress=progress)
         clock.lap("train")
         model_bytes = _activate(shop, fit)
         windows = [window for window, _ in fit.tests]

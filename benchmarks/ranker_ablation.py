@@ -6,7 +6,7 @@ Lighter than the recipe, so that it ends in time: examples of fewer snapshots, o
 several, and the number of epochs that early stopping found for the whole ranker. Writes
 `benchmarks/results/ranker_ablation.json`.
 
-    AISLE_DATA=/path/to/data python -m benchmarks.ranker_ablation
+    AISLE_DATA=/path/to/data python -m benchmarks.ranker_ablation --seeds 0,1,2
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,11 @@ from aisle.train.ranker import ExamplesOf, FittedSnapshot, RankFit, calibrated, 
 from aisle.train.ranker_examples import RankerExamples, collect_examples
 from aisle.train.ranker_snapshots import RankerSnapshots, example_times, ranker_of
 from aisle.train.shop import train_shop
+from aisle.train.side_by_side import Processes, snapshot_parts
 from benchmarks.ablation import Denied, blend_scores, measure_ranked, of_policies, stage_scores
 from benchmarks.online_retail import RESULTS, write
 from benchmarks.rankers import fit_booster, with_logistic_regression
-from benchmarks.shop import Shop, online_retail
+from benchmarks.shop import Shop, online_retail, open_bench
 
 NOTHING = Denied()
 NUM_WINDOWS = 2
@@ -281,6 +283,8 @@ def measure_ablation(
     names = [name for name in variants_of(recipe) if name == PLACEMENT or only in name]
     with show_progress() as progress, online_retail(directory, recipe, progress) as shop:
         trials = Trials(shop, progress)
+        with Processes(partial(open_bench, directory, recipe), jobs) as processes:
+            processes.make(snapshot_parts(recipe, shop.log), "make snapshots", progress)
         made = [trials.prepare(until_ms) for until_ms in trials.times]  # so that the processes only read
         windows = [trial.window for trial in made]
         by_blend = blends(shop, made, progress)
@@ -293,7 +297,7 @@ def measure_ablation(
     scores = {name: [MethodScores.averaged(one["scores"][name]) for one in found] for name in names}
     return {
         "benchmark": "ranker_ablation",
-        "rerun": "AISLE_DATA=/path/to/data python -m benchmarks.ranker_ablation",
+        "rerun": "AISLE_DATA=/path/to/data python -m benchmarks.ranker_ablation --seeds " + ",".join(map(str, seeds)),
         "recipe": recipes.dump(recipe),
         "hardware": describe_hardware(),
         "seconds": {
@@ -313,7 +317,7 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", dest="overrides", action="append", default=[], help="override one value of the recipe")
-    parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[0, 1])
+    parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[0, 1, 2])
     parser.add_argument("--only", default="", help="only variants whose names hold this, as in 'without generator'")
     parser.add_argument("--jobs", type=int, default=2, help="processes, one window each")
     parser.add_argument("--keep", type=Path, help="a directory that keeps what is made, to go on from")

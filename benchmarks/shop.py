@@ -16,10 +16,11 @@ from aisle.data import datasets
 from aisle.data.snapshots import ShopLog
 from aisle.errors import ConfigError
 from aisle.ingest import import_files
-from aisle.progress import Progress
+from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.store import SqlStore
-from aisle.train.shop import Fitters
+from aisle.train.shop_pipelines import Fitters
+from aisle.train.side_by_side import Bench
 from aisle.train.work_directory import WorkDirectory
 from aisle.workspace import Workspace
 
@@ -34,6 +35,13 @@ class Shop:
     recipe: ShopRecipe
     fitters: Fitters
     work: WorkDirectory
+
+
+@contextmanager
+def open_bench(directory: Path, recipe: ShopRecipe) -> Iterator[Bench]:
+    """The shop at a directory, for processes that make parts of its training."""
+    with online_retail(directory, recipe, silent) as shop:
+        yield Bench(shop.recipe, shop.log, shop.fitters, shop.work)
 
 
 @contextmanager

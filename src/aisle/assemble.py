@@ -34,7 +34,7 @@ from aisle.retrieval import (
     fit_repeats,
     fit_trending,
 )
-from aisle.train.shop import Fitters
+from aisle.train.shop_pipelines import Fitters
 
 if TYPE_CHECKING:
     from aisle.models import Ranker

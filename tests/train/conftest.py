@@ -70,16 +70,18 @@ class TrainingShop:
         *,
         resume: bool = False,
         activate: Activate = "auto",
+        jobs: int = 1,
         progress: Progress = silent,
     ) -> TrainingResult:
         return train_in_workspace(
             self.workspace,
             self.store,
             recipe,
-            shop_fitters(recipe),
+            shop_fitters,
             output=output,
             resume=resume,
             activate=activate,
+            jobs=jobs,
             progress=progress,
         )
 

@@ -46,12 +46,13 @@ class Stages:
                 file.write(f"{stage}\n")
 
 
-def train_on(workspace_path: Path, recipe_path: Path, output: Path, stages: Path) -> None:
+def train_on(workspace_path: Path, recipe_path: Path, output: Path, stages: Path, jobs: int = 1) -> None:
     """Train, or go on with what is at ``output``."""
     torch.set_num_threads(1)  # the same number of threads is part of "the same result"
     work_directory.CHECKPOINT_SECONDS = 0.05
     workspace = Workspace.open(workspace_path)
     recipe = recipes.load(recipe_path)
     with closing(workspace.open_store()) as store:
-        fitters = shop_fitters(recipe)
-        train_in_workspace(workspace, store, recipe, fitters, output=output, resume=True, progress=Stages(stages))
+        train_in_workspace(
+            workspace, store, recipe, shop_fitters, output=output, resume=True, jobs=jobs, progress=Stages(stages)
+        )

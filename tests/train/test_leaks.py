@@ -24,10 +24,10 @@ from aisle.ingest import import_files
 from aisle.recipe import ShopRecipe
 from aisle.recipe.ranker import RankerSpec
 from aisle.schema import DAY_MS
-from aisle.train import shop as shop_training
 from aisle.train.ranker_examples import RankerExamples, collect_examples
 from aisle.train.ranker_snapshots import RankerSnapshots, example_times
-from aisle.train.shop import signals_of, train_shop
+from aisle.train.shop import train_shop
+from aisle.train.shop_pipelines import ShopPipelines, signals_of
 from aisle.train.shop_ranker import RankerTraining, calibrated_stages
 from aisle.train.work_directory import WorkDirectory
 from aisle.workspace import Workspace
@@ -186,21 +186,13 @@ def assert_same_fits(one: Snapshot, other: Snapshot) -> None:
 def test_blends_fitted_on_the_tested_window_are_noticed(
     logs: tuple[ShopLog, ShopLog], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    blended, seen = shop_training._blended, []
+    examples = ShopPipelines._examples
 
-    def leaky(recipe: ShopRecipe, bare: object, validation: object) -> object:
-        return blended(recipe, bare, seen or validation)  # type: ignore[arg-type]
+    def leaky(pipelines: ShopPipelines, until_ms: int) -> object:
+        is_tested_next = until_ms == split_of(pipelines._log) - HORIZON_DAYS * DAY_MS
+        return examples(pipelines, split_of(pipelines._log) if is_tested_next else until_ms)
 
-    examples = shop_training._examples
-
-    def remember(recipe: ShopRecipe, pipeline: object, window: object, log: ShopLog) -> object:
-        found = examples(recipe, pipeline, window, log)  # type: ignore[arg-type]
-        if pipeline.fitted_until_ms == split_of(log):  # type: ignore[attr-defined]
-            seen[:] = [shop_training._Fitted(window, pipeline, found)]  # type: ignore[arg-type]
-        return found
-
-    monkeypatch.setattr(shop_training, "_blended", leaky)
-    monkeypatch.setattr(shop_training, "_examples", remember)
+    monkeypatch.setattr(ShopPipelines, "_examples", leaky)
     one, other = (fitted_files(RECIPE, log, tmp_path / name) for log, name in zip(logs, ("one", "other"), strict=True))
     assert {name for name in one if one[name] != other[name]} == {"pipeline.json"}
 

@@ -15,7 +15,8 @@ from aisle.recipe import ShopRecipe
 from aisle.schema import Item
 from aisle.store import SqlStore
 from aisle.train.run_directory import RunDirectory
-from aisle.train.session import TrainingResult, unfinished_training
+from aisle.train.session import TrainingResult
+from aisle.train.unfinished import unfinished_training
 from tests.histories import Line, at
 from tests.train.conftest import REGULARS, SMALL, TrainingShop
 
@@ -24,7 +25,7 @@ ranker:
   examples: {snapshots: 1, negatives: 5}
   model: {kind: logistic, num_buckets: 4}
 """
-STAGES = ("read events", "collect candidates", "fit generators on all data", "write the bundle", "evaluate")
+STAGES = ("read events", "collect candidates", "fit blends", "write the bundle", "evaluate")
 
 
 def stop_at(stage: str, number: int = 1) -> Progress:
@@ -80,7 +81,7 @@ def test_what_arrives_in_between_changes_nothing(shop: TrainingShop, tmp_path: P
 def test_events_that_were_removed_in_between_are_noticed(
     shop: TrainingShop, small_recipe: ShopRecipe, tmp_path: Path
 ) -> None:
-    interrupt(shop, small_recipe, "fit generators on all data", tmp_path / "run")
+    interrupt(shop, small_recipe, "fit blends", tmp_path / "run")
     removed = shop.store.delete_user("u3")
     with pytest.raises(DataError, match=rf"expected the {len(REGULARS)} events .* received {len(REGULARS) - removed}"):
         shop.train(small_recipe, tmp_path / "run", resume=True)

@@ -62,7 +62,7 @@ def evaluate_run(store: Store, run: RunDirectory, protocol: str, baselines: bool
     from aisle.evaluate.basket_completion import evaluate_baskets
     from aisle.evaluate.baskets import hide_one_of_each
     from aisle.evaluate.shop_temporal import evaluate_windows
-    from aisle.train.shop import signals_of
+    from aisle.train.shop_pipelines import signals_of
 
     recipe = run.recipe()
     signals = signals_of(recipe)

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     show_default=True,
     help="Whether the new bundle serves; auto: unless it is worse.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    help="Processes that make parts of it side by side, each with the memory of one.  [default: 2, or 1 core]",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object (metrics.json) on standard output.")
 @click.pass_obj
 def command(
@@ -37,6 +42,7 @@ def command(
     output: Path | None,
     resume: bool,
     activate: Activate,
+    jobs: int | None,
     as_json: bool,
 ) -> None:
     """Train the workspace's pipeline by RECIPE (a name or a YAML file; default: shop).
@@ -54,7 +60,9 @@ def command(
     """
     from aisle import recipe as recipes
     from aisle.assemble import shop_fitters
-    from aisle.train.session import train_in_workspace, unfinished_training
+    from aisle.train.session import train_in_workspace
+    from aisle.train.side_by_side import default_jobs
+    from aisle.train.unfinished import unfinished_training
 
     workspace = context.open_workspace()
     unfinished = unfinished_training(workspace, output) if resume and recipe is None and not overrides else None
@@ -68,10 +76,11 @@ def command(
                 workspace,
                 store,
                 parsed,
-                shop_fitters(parsed),
+                shop_fitters,
                 output=output,
                 resume=resume,
                 activate=activate,
+                jobs=jobs or default_jobs(),
                 progress=progress,
             )
     except KeyboardInterrupt:

@@ -18,7 +18,7 @@ from aisle.recipe.ranker import RankerSpec
 from aisle.schema import DAY_MS
 from aisle.train.ranker import ExamplesOf, FittedSnapshot
 from aisle.train.ranker_examples import RankerExamples, collect_examples
-from aisle.train.shop import Fitters, bare_pipeline, signals_of, window_of
+from aisle.train.shop_pipelines import Fitters, ShopPipelines, signals_of, window_of
 from aisle.train.work_directory import WorkDirectory
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,8 @@ class RankerSnapshots:
     def __init__(
         self, recipe: ShopRecipe, log: ShopLog, fitters: Fitters, work: WorkDirectory, progress: Progress = silent
     ) -> None:
-        self._recipe, self._log, self._fitters, self._work = recipe, log, fitters, work
+        self._recipe, self._log, self._work = recipe, log, work
+        self._pipelines = ShopPipelines(recipe, log, fitters, work, progress)
         self._spec = ranker_of(recipe)
         self._progress = progress
         self._snapshots: dict[int, FittedSnapshot] = {}
@@ -76,10 +77,8 @@ class RankerSnapshots:
     def fitted(self, until_ms: int) -> FittedSnapshot:
         """The generators and the featurizer of one time."""
         if until_ms not in self._snapshots:
-            self._progress("fit generators", 0, None)
-            snapshot = self._log.before(until_ms)
-            pipeline = bare_pipeline(self._recipe, snapshot, self._fitters, self._work)
-            featurizer = self._work.featurizer(until_ms, lambda: self._fit_featurizer(snapshot))
+            pipeline = self._pipelines.bare(until_ms)
+            featurizer = self._work.featurizer(until_ms, lambda: self._fit_featurizer(self._log.before(until_ms)))
             self._snapshots[until_ms] = FittedSnapshot(pipeline, featurizer)
         return self._snapshots[until_ms]
 

@@ -25,7 +25,8 @@ from aisle.errors import BundleError, ConfigError, DataError
 from aisle.evaluate.windows import Window
 from aisle.pipeline import Pipeline
 from aisle.recipe import ShopRecipe, dump, load, parse_strict
-from aisle.train.shop import ShopFit, window_of
+from aisle.train.shop import ShopFit
+from aisle.train.shop_pipelines import window_of
 from aisle.train.work_directory import WorkDirectory
 
 RECIPE_NAME = "recipe.yaml"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from aisle.bundle import Bundle
 from aisle.data.snapshots import LogMark, ShopLog
-from aisle.errors import AisleError, ConfigError, DataError
+from aisle.errors import AisleError, DataError
 from aisle.evaluate.shop_temporal import evaluate_windows
 from aisle.pipeline import Pipeline
 from aisle.progress import Progress, silent
@@ -23,14 +23,20 @@ from aisle.recipe import ShopRecipe
 from aisle.schema import DAY_MS
 from aisle.store.contract import Store
 from aisle.train.activation import Activate, register
-from aisle.train.run_directory import CHECKPOINTS_NAME, LOG_NAME, Begun, RunDirectory
-from aisle.train.shop import Fitters, ShopFit, train_shop
+from aisle.train.run_directory import Begun, RunDirectory
+from aisle.train.shop import ShopFit, train_shop
+from aisle.train.shop_pipelines import Fitters
+from aisle.train.side_by_side import Bench, Processes
+from aisle.train.unfinished import new_run, run_to_resume
 from aisle.workspace import Workspace
 
 if TYPE_CHECKING:
     from aisle.train.warm_start import WarmStart
 
 logger = logging.getLogger(__name__)
+
+#: Gives what makes the parts of a recipe.
+FittersOf = Callable[[ShopRecipe], Fitters]
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,12 @@ def train_in_workspace(
     workspace: Workspace,
     store: Store,
     recipe: ShopRecipe,
-    fitters: Fitters,
+    fitters_of: FittersOf,
     *,
     output: Path | None = None,
     resume: bool = False,
     activate: Activate = "auto",
+    jobs: int = 1,
     progress: Progress = silent,
 ) -> TrainingResult:
     """Train a shop recipe on a workspace's events, write the run, register its bundle, activate it if not worse.
@@ -60,12 +67,13 @@ def train_in_workspace(
         workspace: Where.
         store: The workspace's.
         recipe: What to train.
-        fitters: See there.
+        fitters_of: Gives what makes the recipe's parts; with more than one job a function that processes can import.
         output: The run directory; one under the workspace's ``runs`` where missing.
         resume: Go on with the unfinished training of this recipe, on the events that it began with: the one at
             ``output``, or the workspace's latest. Where there is none, one begins; one that is finished at ``output``
             is left as it is.
         activate: ``auto``: unless :func:`aisle.train.activation.is_worse`.
+        jobs: Processes that make parts of it side by side, each with the memory of one; 1: none beside this one.
         progress: Told of each step.
 
     Raises:
@@ -73,15 +81,16 @@ def train_in_workspace(
             trains there.
         DataError: too little data.
     """
-    run = _run_of(workspace, recipe, output) if resume else None
+    run = run_to_resume(workspace, recipe, output) if resume else None
     version = _new_version()
+    fitters_of(recipe)  # say now what is not installed
     if run is None:
-        run = _new_run(output or workspace.runs / version)
+        run = new_run(output or workspace.runs / version)
     with run.held():
         is_finished = run.is_written and run.begun() is None
         if not run.is_written:
             with _log_to(run.log):
-                _train(_Task(workspace, store, run, recipe, fitters, progress), version)
+                _train(_Task(workspace, store, run, recipe, fitters_of, jobs, progress), version)
         progress("register the bundle", 0, None)
         bundle, metrics = Bundle.open(run.bundle), run.read_metrics()
         if not is_finished:
@@ -100,17 +109,18 @@ class _Task:
     store: Store
     run: RunDirectory
     recipe: ShopRecipe
-    fitters: Fitters
+    fitters_of: FittersOf
+    jobs: int
     progress: Progress
 
 
 def _train(task: _Task, version: str) -> None:
     """Fit and write everything, metrics last."""
-    run, recipe = task.run, task.recipe
+    run, recipe, progress = task.run, task.recipe, task.progress
     run.clear_remains()
     started = time.perf_counter()
     logger.info("recipe %s, seed %d", recipe.name, recipe.seed)
-    task.progress("read events", 0, None)
+    progress("read events", 0, None)
     begun = run.begun()
     mark = LogMark.of(task.store) if begun is None else begun.mark
     try:
@@ -119,18 +129,50 @@ def _train(task: _Task, version: str) -> None:
             begun = Begun(version, recipe, mark, log.events.height, _starts_from(task))
             run.begin(begun)
         _check_unchanged(begun, log)
-        fitters = replace(task.fitters, warm_start=_warm_start(task, begun.starts_from))
-        fit = train_shop(recipe, log, fitters, run.work, progress=task.progress)
+        bench = _bench(task.workspace, task.store, run, begun, log, task.fitters_of)
+        with _processes(task) as processes:
+            fit = train_shop(recipe, log, bench.fitters, bench.work, processes=processes, progress=progress)
     except AisleError:  # what is wrong with the data or the recipe, going on will not mend
         run.abandon()
         raise
     seconds = time.perf_counter() - started
-    task.progress("write the bundle", 0, None)
+    progress("write the bundle", 0, None)
     bundle = run.write_fit(recipe, fit, version=begun.version, num_events=log.events.height)
-    task.progress("evaluate", 0, None)
+    progress("evaluate", 0, None)
     metrics = _metrics(recipe, fit, bundle, log, seconds)
     logger.info("fitted in %.1f s: %s", seconds, metrics["metrics"])
     run.write_metrics(metrics)
+
+
+def _processes(task: _Task) -> AbstractContextManager[Processes | None]:
+    if task.jobs <= 1:
+        return nullcontext()
+    return Processes(_OpenBench(task.workspace.directory, task.run.path, task.fitters_of), task.jobs)
+
+
+@dataclass(frozen=True)
+class _OpenBench:
+    """Opens the training at a run directory in another process."""
+
+    workspace: Path
+    run: Path
+    fitters_of: FittersOf
+
+    @contextmanager
+    def __call__(self) -> Iterator[Bench]:
+        workspace, run = Workspace.open(self.workspace), RunDirectory(self.run)
+        begun = run.begun()
+        assert begun is not None, "a training notes what it trains before it starts others"
+        with closing(workspace.open_store()) as store, _log_to(run.log):
+            log = ShopLog.read(store, begun.mark)
+            yield _bench(workspace, store, run, begun, log, self.fitters_of)
+
+
+def _bench(
+    workspace: Workspace, store: Store, run: RunDirectory, begun: Begun, log: ShopLog, fitters_of: FittersOf
+) -> Bench:
+    warm_start = _warm_start(workspace, store, begun.starts_from)
+    return Bench(begun.recipe, log, replace(fitters_of(begun.recipe), warm_start=warm_start), run.work)
 
 
 def _starts_from(task: _Task) -> str | None:
@@ -143,10 +185,10 @@ def _starts_from(task: _Task) -> str | None:
     return None if active is None else active.version
 
 
-def _warm_start(task: _Task, version: str | None) -> WarmStart | None:
+def _warm_start(workspace: Workspace, store: Store, version: str | None) -> WarmStart | None:
     if version is None:
         return None
-    record = next((record for record in task.store.bundles() if record.version == version), None)
+    record = next((record for record in store.bundles() if record.version == version), None)
     if record is None:
         raise DataError(
             f"expected the bundle {version} that the training began from, it was deleted since; train again without "
@@ -154,7 +196,7 @@ def _warm_start(task: _Task, version: str | None) -> WarmStart | None:
         )
     from aisle.train.warm_start import WarmStart
 
-    bundle = Bundle.open(task.workspace.directory / record.path, manifest_sha256=record.manifest_sha256)
+    bundle = Bundle.open(workspace.directory / record.path, manifest_sha256=record.manifest_sha256)
     warm_start = WarmStart.of(version, Pipeline.load(bundle))
     if warm_start is None:
         logger.info("the ranker starts anew: the active bundle %s has none", version)
@@ -170,51 +212,8 @@ def _check_unchanged(begun: Begun, log: ShopLog) -> None:
         )
 
 
-def unfinished_training(workspace: Workspace, output: Path | None = None) -> tuple[Path, ShopRecipe] | None:
-    """The directory and the recipe of the workspace's latest training that was interrupted; or of the one at
-    ``output``, also where it is finished."""
-    return next(_resumable(workspace, output), None)
-
-
-def _resumable(workspace: Workspace, output: Path | None) -> Iterator[tuple[Path, ShopRecipe]]:
-    paths = sorted(workspace.runs.glob("*"), reverse=True) if output is None else [output]
-    for path in paths:
-        run = RunDirectory(path.resolve())
-        begun = run.begun()
-        if begun is not None:
-            yield run.path, begun.recipe
-        elif output is not None and run.is_written:
-            yield run.path, run.recipe()
-
-
-def _run_of(workspace: Workspace, recipe: ShopRecipe, output: Path | None) -> RunDirectory | None:
-    """Where a training of a recipe goes on, if there is one."""
-    for path, other in _resumable(workspace, output):
-        if other == recipe:
-            return RunDirectory(path)
-        if output is not None:
-            names = [name for name in ShopRecipe.model_fields if getattr(other, name) != getattr(recipe, name)]
-            raise ConfigError(
-                f"{output}: expected a training of this recipe, it is of another (other {', '.join(names)}); go on "
-                "with that one by --resume and -o alone, or choose another directory"
-            )
-    return None
-
-
 def _new_version() -> str:
     return dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
-
-
-def _new_run(path: Path) -> RunDirectory:
-    run = RunDirectory(path.resolve())
-    # What a training left that failed, or was killed before it noted anything, is no obstacle to the next.
-    remains = {LOG_NAME} if run.begun() is not None else {LOG_NAME, CHECKPOINTS_NAME}
-    if run.path.exists() and {entry.name for entry in run.path.iterdir()} - remains:
-        raise ConfigError(
-            f"{run.path}: expected a new or empty directory, it has files; choose another with -o, or --resume"
-        )
-    run.path.mkdir(parents=True, exist_ok=True)
-    return run
 
 
 def _metrics(recipe: ShopRecipe, fit: ShopFit, bundle: Bundle, log: ShopLog, seconds: float) -> dict[str, Any]:

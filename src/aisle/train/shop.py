@@ -9,46 +9,24 @@ from the latest windows.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aisle.data.snapshots import ShopLog, Snapshot
+from aisle.data.snapshots import ShopLog
 from aisle.errors import DataError
-from aisle.evaluate.windows import VARIANT_OF, Window, build_window, cut_windows
-from aisle.pipeline import Blend, LatestRule, Pipeline, Placement, RepeatPolicy
-from aisle.pipeline.generators import Generator
+from aisle.evaluate.windows import Window, cut_windows
+from aisle.pipeline import Pipeline
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
-from aisle.recipe.shop import PlacementSpec
-from aisle.retrieval import Signals
 from aisle.schema import DAY_MS, format_timestamp
-from aisle.train.blend import fit_blend
-from aisle.train.examples import Examples, build_examples
+from aisle.train.shop_pipelines import Fitters, ShopPipelines, window_of
 from aisle.train.work_directory import WorkDirectory
 
 if TYPE_CHECKING:
-    from aisle.train.ranker import BuildRanker
-    from aisle.train.warm_start import WarmStart
+    from aisle.train.side_by_side import Processes
 
 logger = logging.getLogger(__name__)
-
-FitGenerators = Callable[[Snapshot], Mapping[str, Generator]]
-
-
-@dataclass(frozen=True)
-class Fitters:
-    """What a recipe's parts are made by.
-
-    Attributes:
-        fit_generators: Fits the recipe's generators on a snapshot.
-        build_ranker: Makes the recipe's untrained ranker; missing where it has none.
-        warm_start: The earlier ranker that it may start from.
-    """
-
-    fit_generators: FitGenerators
-    build_ranker: BuildRanker | None = None
-    warm_start: WarmStart | None = None
 
 
 @dataclass(frozen=True)
@@ -64,13 +42,14 @@ class ShopFit:
     serving: Pipeline
 
 
-def signals_of(recipe: ShopRecipe) -> Signals:
-    """The recipe's event strengths."""
-    return Signals(recipe.signals, recipe.target)
-
-
 def train_shop(
-    recipe: ShopRecipe, log: ShopLog, fitters: Fitters, work: WorkDirectory, *, progress: Progress = silent
+    recipe: ShopRecipe,
+    log: ShopLog,
+    fitters: Fitters,
+    work: WorkDirectory,
+    *,
+    processes: Processes | None = None,
+    progress: Progress = silent,
 ) -> ShopFit:
     """Fit everything that the recipe says.
 
@@ -79,6 +58,7 @@ def train_shop(
         log: The shop's history.
         fitters: See there.
         work: Keeps finished parts; what is there already is not made again.
+        processes: Make parts side by side; missing: this process makes one after the other.
         progress: Told of each step.
 
     Raises:
@@ -91,61 +71,24 @@ def train_shop(
         from aisle.train.ranker_snapshots import example_times
 
         example_times(recipe, log, cuts[tests])  # the earliest ranker's: say now that there is no time for it
-    steps = _Steps(progress, total=2 * (len(cuts) + 1))
-    fitted = []
-    for cut in cuts:
-        steps.next("fit generators")
-        snapshot = log.before(cut)
-        window = window_of(recipe, log, snapshot)
+    windows = [window_of(recipe, log, log.before(cut)) for cut in cuts]
+    for window in windows:
         _check_questions(window, log, recipe)
-        bare = bare_pipeline(recipe, snapshot, fitters, work)
-        steps.next("collect candidates")
-        fitted.append(_Fitted(window, bare, _examples(recipe, bare, window, log)))
-    results = [
-        (
-            fitted[number].window,
-            _blended(recipe, fitted[number].pipeline, fitted[number + 1 : number + 1 + validations]),
-        )
-        for number in range(tests)
-    ]
-    steps.next("fit generators on all data")
-    bare = bare_pipeline(recipe, log.before(log.end_ms), fitters, work)
-    steps.next("fit blends")
-    fit = ShopFit(results, _blended(recipe, bare, fitted[:validations]))
+    if processes is not None:
+        from aisle.train.side_by_side import fit_parts, snapshot_parts
+
+        processes.make(snapshot_parts(recipe, log), "make snapshots", progress)
+        processes.make(fit_parts(recipe, log), "fit blends", progress)
+    pipelines = ShopPipelines(recipe, log, fitters, work, progress)
+    fit = ShopFit(
+        [(window, pipelines.blended(window.snapshot.until_ms)) for window in windows[:tests]],
+        pipelines.blended(log.end_ms),
+    )
     if recipe.ranker is None:
         return fit
     from aisle.train.shop_ranker import add_rankers
 
-    return add_rankers(recipe, log, fit, fitters, work, progress=progress)
-
-
-def window_of(recipe: ShopRecipe, log: ShopLog, snapshot: Snapshot) -> Window:
-    """What the visitors known to a snapshot took in the recipe's horizon after it."""
-    return build_window(
-        log,
-        snapshot,
-        horizon_days=recipe.windows.horizon_days,
-        signals=signals_of(recipe),
-        history_limit=recipe.history_limit,
-    )
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    window: Window
-    pipeline: Pipeline
-    examples: Mapping[tuple[str, RepeatPolicy], Examples]
-
-
-class _Steps:
-    """Counts steps for the progress report."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress, self._total, self._done = progress, total, 0
-
-    def next(self, stage: str) -> None:
-        self._progress(stage, self._done, self._total)
-        self._done += 1
+    return add_rankers(recipe, log, fit, fitters, work, processes=processes, progress=progress)
 
 
 def _check_length(log: ShopLog, first_cut: int, recipe: ShopRecipe) -> None:
@@ -175,67 +118,3 @@ def _check_questions(window: Window, log: ShopLog, recipe: ShopRecipe) -> None:
         )
     if not window.questions:
         logger.warning("nobody who is known took anything in %s: sources of visitors weigh the same, untested", start)
-
-
-def bare_pipeline(recipe: ShopRecipe, snapshot: Snapshot, fitters: Fitters, work: WorkDirectory) -> Pipeline:
-    """The pipeline of a snapshot before its blends are fitted."""
-    return work.pipeline(snapshot.until_ms, lambda: _fit_pipeline(recipe, snapshot, fitters.fit_generators(snapshot)))
-
-
-def _fit_pipeline(recipe: ShopRecipe, snapshot: Snapshot, generators: Mapping[str, Generator]) -> Pipeline:
-    """Sources that the data could not fill are left out."""
-    placements = {}
-    for name, spec in recipe.placements.items():
-        sources = tuple(source for source in spec.sources if source in generators)
-        if missing := [source for source in spec.sources if source not in generators]:
-            logger.warning("%s: the data gives nothing for %s, left out", name, ", ".join(missing))
-        if sources:
-            latest = spec.latest if spec.latest is not None and spec.latest.source in generators else None
-            rule = None if latest is None else LatestRule(**latest.model_dump())
-            placements[name] = Placement(name, spec.asks_with, sources, {}, spec.fill, rule)
-    return Pipeline(
-        item_ids=snapshot.item_ids,
-        generators=generators,
-        placements=placements,
-        signals=recipe.signals,
-        target=recipe.target,
-        candidates_per_source=recipe.candidates_per_source,
-        history_limit=recipe.history_limit,
-        fitted_until_ms=snapshot.until_ms,
-    )
-
-
-def _repeat_policies(spec: PlacementSpec) -> tuple[RepeatPolicy, ...]:
-    """Policies whose weights differ: repeats matter only where the placement looks at what visitors take next."""
-    return tuple(VARIANT_OF) if spec.fit == "next-window" else ("allow",)
-
-
-def _examples(
-    recipe: ShopRecipe, pipeline: Pipeline, window: Window, log: ShopLog
-) -> dict[tuple[str, RepeatPolicy], Examples]:
-    return {
-        (name, repeat): build_examples(pipeline, placement, recipe.placements[name], repeat, window, log)
-        for name, placement in pipeline.placements.items()
-        if len(placement.sources) > 1
-        for repeat in _repeat_policies(recipe.placements[name])
-    }
-
-
-def _blended(recipe: ShopRecipe, bare: Pipeline, validation: Sequence[_Fitted]) -> Pipeline:
-    """The pipeline with weights fitted on validation windows."""
-    placements = {}
-    for name, placement in bare.placements.items():
-        blends: dict[RepeatPolicy, Blend] = {}
-        for repeat in _repeat_policies(recipe.placements[name]):
-            if len(placement.sources) == 1:
-                blends[repeat] = Blend({placement.sources[0]: 1.0})
-                continue
-            parts = [
-                fitted.examples[name, repeat]
-                for fitted in validation
-                if fitted.pipeline.placements[name].sources == placement.sources
-            ]
-            blends[repeat] = fit_blend(placement.sources, parts, seed=recipe.seed)
-        both: dict[RepeatPolicy, Blend] = {"allow": blends["allow"], "exclude": blends.get("exclude", blends["allow"])}
-        placements[name] = replace(placement, blends=both)
-    return bare.with_placements(placements)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from aisle.data.snapshots import ShopLog
 from aisle.pipeline.rank_stage import RankStage
@@ -18,8 +19,12 @@ from aisle.recipe import ShopRecipe
 from aisle.schema import DAY_MS
 from aisle.train.ranker import FittedSnapshot, RankFit, calibrated, fit_rank_stage
 from aisle.train.ranker_snapshots import RankerSnapshots, ranker_of
-from aisle.train.shop import Fitters, ShopFit
+from aisle.train.shop import ShopFit
+from aisle.train.shop_pipelines import Fitters
 from aisle.train.work_directory import TrainedStage, WorkDirectory
+
+if TYPE_CHECKING:
+    from aisle.train.side_by_side import Processes
 
 
 def add_rankers(
@@ -29,9 +34,10 @@ def add_rankers(
     fitters: Fitters,
     work: WorkDirectory,
     *,
+    processes: Processes | None = None,
     progress: Progress = silent,
 ) -> ShopFit:
-    """Fit the ranker of each pipeline of a fit.
+    """Fit the ranker of each pipeline of a fit, side by side where there are processes for it.
 
     Raises:
         DataError: the history is too short for examples, or what was learnt is no better than chance later.
@@ -39,7 +45,16 @@ def add_rankers(
     snapshots = RankerSnapshots(recipe, log, fitters, work, progress)
     training = RankerTraining(recipe, snapshots, fitters, work, progress)
     times = [log.end_ms, *(window.snapshot.until_ms for window, _ in fit.tests)]
-    serving, *tested = calibrated_stages(snapshots, training.train, times, recipe.windows.horizon_days)
+
+    def make_ahead(num_epochs: int) -> None:
+        if processes is not None:
+            from aisle.train.side_by_side import StagePart
+
+            processes.make([StagePart(until_ms, num_epochs) for until_ms in times], "train the rankers", progress)
+
+    serving, *tested = calibrated_stages(
+        snapshots, training.train, times, recipe.windows.horizon_days, make_ahead=make_ahead
+    )
     pairs = zip(fit.tests, tested, strict=True)
     return ShopFit(
         [(window, pipeline.with_rank_stage(stage)) for (window, pipeline), stage in pairs],
@@ -52,7 +67,12 @@ Train = Callable[[int, int | None], RankFit]
 
 
 def calibrated_stages(
-    snapshots: RankerSnapshots, train: Train, times: Sequence[int], horizon_days: int
+    snapshots: RankerSnapshots,
+    train: Train,
+    times: Sequence[int],
+    horizon_days: int,
+    *,
+    make_ahead: Callable[[int], None] = lambda num_epochs: None,
 ) -> list[RankStage]:
     """The rank stages of some times, each calibrated by that of a horizon before it.
 
@@ -61,9 +81,11 @@ def calibrated_stages(
         train: Trains each, from the earliest time on.
         times: A horizon apart, the latest first.
         horizon_days: The horizon.
+        make_ahead: Told the number of epochs once it is known, before the rest is trained.
     """
     horizon_ms = horizon_days * DAY_MS
     earlier = train(times[-1] - horizon_ms, None)
+    make_ahead(earlier.num_epochs)
     stages = []
     for until_ms in reversed(times):
         ranked = train(until_ms, earlier.num_epochs)

@@ -6,14 +6,14 @@ was made before it alone, so a training that was killed ends as one that was not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.features.candidates import CandidateFeaturizer
-from aisle.pipeline import Pipeline
+from aisle.pipeline import Blend, Pipeline, RepeatPolicy
 from aisle.pipeline.rank_stage import RankStage
 from aisle.schema import format_timestamp
 from aisle.train.ranker_examples import RankerExamples
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 #: A ranker's training leaves its state this often.
 CHECKPOINT_SECONDS = 60.0
 _EPOCHS_FILE = "epochs"
+_BLENDS_FILE = "blends"
 
 
 class _Saves(Protocol):
@@ -31,6 +32,31 @@ class _Saves(Protocol):
 
 
 Part = TypeVar("Part", bound=_Saves)
+
+
+#: Fitted weights by placement and repeat policy.
+FittedBlends = Mapping[str, Mapping[RepeatPolicy, Blend]]
+
+
+@dataclass(frozen=True)
+class _Blends:
+    by_placement: FittedBlends
+
+    def save(self, writer: BundleWriter) -> None:
+        writer.write_json(
+            _BLENDS_FILE,
+            {
+                name: {repeat: blend.weights for repeat, blend in blends.items()}
+                for name, blends in self.by_placement.items()
+            },
+        )
+
+    @classmethod
+    def load(cls, bundle: Bundle) -> Self:
+        document = bundle.read_json(_BLENDS_FILE)
+        return cls(
+            {name: {repeat: Blend(weights) for repeat, weights in blends.items()} for name, blends in document.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -66,6 +92,10 @@ class WorkDirectory:
     def pipeline(self, until_ms: int, fit: Callable[[], Pipeline]) -> Pipeline:
         """The pipeline with its generators, before any blend."""
         return (self.fits or self)._bundled("pipeline", until_ms, fit, Pipeline.load)
+
+    def blends(self, until_ms: int, fit: Callable[[], FittedBlends]) -> FittedBlends:
+        """The weights of a pipeline's placements."""
+        return self._bundled("blends", until_ms, lambda: _Blends(fit()), _Blends.load).by_placement
 
     def featurizer(self, until_ms: int, fit: Callable[[], CandidateFeaturizer]) -> CandidateFeaturizer:
         """The featurizer of candidates."""

@@ -1,0 +1,282 @@
+"""Parts of a training, made side by side in processes of their own.
+
+A training makes one part after the other and keeps each in its work directory. What processes have put there before is
+read instead of made, so that it does not matter to the training who made what; a process that is killed has left whole
+parts or none.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from aisle.data.snapshots import ShopLog
+from aisle.errors import AisleError, DataError
+from aisle.evaluate.windows import cut_windows
+from aisle.progress import Progress
+from aisle.recipe import ShopRecipe
+from aisle.schema import DAY_MS
+from aisle.train.shop_pipelines import Fitters, ShopPipelines
+from aisle.train.work_directory import WorkDirectory
+
+if TYPE_CHECKING:  # a recipe without a ranker needs no PyTorch
+    from aisle.train.ranker_snapshots import RankerSnapshots
+
+#: What the libraries beneath take as the number of their threads.
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+
+
+def default_jobs() -> int:
+    """Two where there are two cores: more need as many times the memory, which is the user's to say."""
+    return min(2, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All that a part is made from, and where it is put."""
+
+    recipe: ShopRecipe
+    log: ShopLog
+    fitters: Fitters
+    work: WorkDirectory
+
+    @cached_property
+    def pipelines(self) -> ShopPipelines:
+        """Of each time."""
+        return ShopPipelines(self.recipe, self.log, self.fitters, self.work)
+
+    @cached_property
+    def snapshots(self) -> RankerSnapshots:
+        """Of a recipe with a ranker."""
+        from aisle.train.ranker_snapshots import RankerSnapshots
+
+        return RankerSnapshots(self.recipe, self.log, self.fitters, self.work)
+
+
+class Part(Protocol):
+    """Something that can be made apart; sent to a process, so it holds plain values only."""
+
+    def make(self, bench: Bench) -> None:
+        """Put it into the bench's work directory."""
+        ...
+
+
+@dataclass(frozen=True)
+class SnapshotPart:
+    """What is fitted and collected at one time.
+
+    Attributes:
+        until_ms: When.
+        is_ranked: With the features of candidates.
+        has_examples: With a ranker's examples.
+        has_lists: With whole candidate lists.
+    """
+
+    until_ms: int
+    is_ranked: bool = False
+    has_examples: bool = False
+    has_lists: bool = False
+
+    def make(self, bench: Bench) -> None:
+        """Fit and collect."""
+        if not self.is_ranked:
+            bench.pipelines.bare(self.until_ms)
+            return
+        bench.snapshots.fitted(self.until_ms)
+        if self.has_examples:
+            bench.snapshots.examples(self.until_ms)
+        if self.has_lists:
+            bench.snapshots.lists(self.until_ms)
+
+
+@dataclass(frozen=True)
+class BlendsPart:
+    """The blends of one time."""
+
+    until_ms: int
+
+    def make(self, bench: Bench) -> None:
+        """Fit."""
+        bench.pipelines.blended(self.until_ms)
+
+
+@dataclass(frozen=True)
+class StagePart:
+    """The ranker of one time, trained for some epochs; without their number it stops early on the window after."""
+
+    until_ms: int
+    num_epochs: int | None = None
+
+    def make(self, bench: Bench) -> None:
+        """Train and export."""
+        from aisle.train.shop_ranker import RankerTraining
+
+        training = RankerTraining(bench.recipe, bench.snapshots, bench.fitters, bench.work)
+        training.train(self.until_ms, self.num_epochs)
+
+
+def snapshot_parts(recipe: ShopRecipe, log: ShopLog) -> list[Part]:
+    """All snapshots of a training, the latest (which take longest) first."""
+    served_ms, tested, validated = _times(recipe, log)
+    times = {served_ms, *tested, *validated}
+    if recipe.ranker is None:
+        return [SnapshotPart(until_ms) for until_ms in sorted(times, reverse=True)]
+    from aisle.train.ranker_snapshots import example_times
+
+    listed = {*tested, _earliest_ranker(recipe, tested)}
+    ranked = {served_ms, *listed}
+    learnt_from = {time_ms for until_ms in ranked for time_ms in example_times(recipe, log, until_ms)}
+    return [
+        SnapshotPart(until_ms, until_ms in ranked | learnt_from, until_ms in learnt_from, until_ms in listed)
+        for until_ms in sorted(times | ranked | learnt_from, reverse=True)
+    ]
+
+
+def fit_parts(recipe: ShopRecipe, log: ShopLog) -> list[Part]:
+    """All that is fitted on snapshots and on nothing else that is fitted on them."""
+    served_ms, tested, _ = _times(recipe, log)
+    blends: list[Part] = [BlendsPart(until_ms) for until_ms in (served_ms, *tested)]
+    return blends if recipe.ranker is None else [StagePart(_earliest_ranker(recipe, tested)), *blends]
+
+
+def _times(recipe: ShopRecipe, log: ShopLog) -> tuple[int, Sequence[int], Sequence[int]]:
+    """Of what serves, of the test windows (the latest first), and of the windows that blends are fitted on."""
+    windows = recipe.windows
+    cuts = cut_windows(log, horizon_days=windows.horizon_days, count=windows.test + windows.validation)
+    return log.end_ms, cuts[: windows.test], cuts[windows.test :]
+
+
+def _earliest_ranker(recipe: ShopRecipe, tested: Sequence[int]) -> int:
+    return tested[-1] - recipe.windows.horizon_days * DAY_MS
+
+
+#: Opens the bench of a training in the process that calls it; sent to each process.
+OpenBench = Callable[[], AbstractContextManager[Bench]]
+
+
+class Processes:
+    """Processes that make parts; they end with the block, and with the process that started them.
+
+    Each needs about the memory of a training of its own, and gets its share of the cores.
+
+    Args:
+        open_bench: See there.
+        number: How many, at most.
+    """
+
+    def __init__(self, open_bench: OpenBench, number: int) -> None:
+        self._open_bench, self._number = open_bench, number
+        self._workers: list[tuple[BaseProcess, Connection]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process, connection in self._workers:
+            connection.close()
+            if error is not None:
+                process.terminate()
+        for process, _ in self._workers:
+            process.join()
+        self._workers.clear()
+
+    def make(self, parts: Sequence[Part], stage: str, progress: Progress) -> None:
+        """Make parts, in no order.
+
+        Args:
+            parts: None needs another of them.
+            stage: What progress calls them.
+            progress: Told after each.
+
+        Raises:
+            AisleError: the first that a part raised.
+            DataError: a process was ended from without.
+        """
+        progress(stage, 0, len(parts))
+        self._start(min(self._number, len(parts)))
+        waiting, done = list(parts), 0
+        for _, connection in self._workers[: len(parts)]:
+            connection.send(waiting.pop(0))
+        while done < len(parts):
+            ready = wait([connection for _, connection in self._workers])
+            for process, connection in self._workers:
+                if connection not in ready:
+                    continue
+                _receive(process, connection)
+                done += 1
+                progress(stage, done, len(parts))
+                if waiting:
+                    connection.send(waiting.pop(0))
+
+    def _start(self, number: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        with _threads_each(max(1, (os.cpu_count() or 1) // number)):
+            for _ in range(number - len(self._workers)):
+                mine, theirs = context.Pipe()
+                process = context.Process(target=_work, args=(self._open_bench, theirs), daemon=True)
+                process.start()
+                theirs.close()
+                self._workers.append((process, mine))
+
+
+def _receive(process: BaseProcess, connection: Connection) -> None:
+    try:
+        failure: BaseException | None = connection.recv()
+    except EOFError:
+        process.join()
+        raise DataError(
+            f"expected a process that makes parts of the training to go on, it ended with {process.exitcode}; "
+            "where memory is short, aisle train --resume --jobs 1 needs less of it"
+        ) from None
+    if failure is not None:
+        raise failure
+
+
+@contextmanager
+def _threads_each(number: int) -> Iterator[None]:
+    """Processes started in the block use so many threads, unless the user says otherwise."""
+    added = [name for name in _THREAD_VARIABLES if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, str(number)))
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
+
+
+def _work(open_bench: OpenBench, connection: Connection) -> None:
+    """Make what is asked for, until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the process that started this one
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        with open_bench() as bench:
+            while True:
+                part: Part = connection.recv()
+                part.make(bench)
+                connection.send(None)
+    except EOFError:
+        return
+    except AisleError as error:
+        connection.send(error)
+    except Exception:  # noqa: BLE001  # whatever it is, the process that waits must hear of it
+        connection.send(RuntimeError(f"in a process that makes parts of the training:\n{traceback.format_exc()}"))
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only started by another process"
+    parent.join()
+    os._exit(1)
