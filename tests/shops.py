@@ -35,6 +35,7 @@ placements:
     sources: [popular_20d, own_60d, together_cosine, content]
     fill: popular_20d
     latest: {source: together_cosine, within_minutes: 60, nearest: 20, place: 3}
+    newcomer: {source: content, nearest: 10, place: 8}
   similar-items: {asks_with: items, fit: same-category, sources: [content, together_cosine], fill: popular_20d}
   popular: {asks_with: history, fit: none, sources: [popular_20d]}
 ranker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import BundleError, ConfigError
-from aisle.pipeline import Blend, LatestRule, Pipeline, Placement, Query, Ranked
+from aisle.pipeline import Blend, LatestRule, NewcomerRule, Pipeline, Placement, Query, Ranked
 from aisle.pipeline.generators import Candidates, Generator, PopularityList, RepeatGenerator
 from aisle.schema import DAY_MS
 from tests.contracts.generators import everything, query_of
@@ -34,7 +35,12 @@ class Slow(PopularityList):
         return super().candidates(query, k, eligible_V)
 
 
-def pipeline_of(*placements: Placement, candidates_per_source: int = 50, **more: Generator) -> Pipeline:
+def pipeline_of(
+    *placements: Placement,
+    candidates_per_source: int = 50,
+    is_taken_V: NDArray[np.bool_] | None = None,
+    **more: Generator,
+) -> Pipeline:
     generators: dict[str, Generator] = {
         "popular": PopularityList("popular", POPULAR, reason="Popular"),
         "near": generator_of({2: {4: 4.0, 5: 1.0}, 3: {5: 4.0}}),
@@ -50,6 +56,7 @@ def pipeline_of(*placements: Placement, candidates_per_source: int = 50, **more:
         candidates_per_source=candidates_per_source,
         history_limit=1000,
         fitted_until_ms=7,
+        is_taken_V=is_taken_V,
     )
 
 
@@ -166,10 +173,44 @@ def test_what_goes_with_the_latest_event_gets_a_place() -> None:
     assert ask(pipeline, query_of((6, 0)), 4).rows_n.tolist() == popular[:4], "nothing goes with it"
 
 
+def test_what_nobody_took_yet_gets_a_place_where_it_suits() -> None:
+    rule = NewcomerRule(source="near", nearest=2, place=3)
+    taken_V = np.ones(NUM_ITEMS, np.bool_)
+    taken_V[[4, 5]] = False
+    pipeline = pipeline_of(placement_of({"popular": 1.0, "near": 1e-6}, newcomer=rule), is_taken_V=taken_V)
+    popular = [11, 10, 9, 8, 7, 6, 5, 4, 3, 2]
+    assert ask(pipeline, query_of((6, 0)), 5).rows_n.tolist() == popular[:5], "it suits those who look at 2 or 3"
+    ranked = ask(pipeline, query_of((2, 0)), 5)
+    assert ranked.rows_n.tolist() == [11, 10, 4, 9, 8], "the nearer of the two"
+    assert ranked.placed == {4: "near"}
+    assert (np.diff(ranked.scores_n) <= 0).all()
+    assert ask(pipeline, query_of((2, 0)), 2).rows_n.tolist() == [11, 10], "a short list has no third place"
+    hidden = everything()
+    hidden[4] = False
+    assert ask(pipeline, query_of((2, 0)), 5, eligible_V=hidden).rows_n.tolist() == [11, 10, 5, 9, 8]
+    closer = pipeline_of(placement_of({"near": 1.0, "popular": 0.1}, newcomer=rule), is_taken_V=taken_V)
+    assert ask(closer, query_of((2, 0)), 5).rows_n.tolist()[:2] == [4, 5], "it stands there by itself"
+    narrow = placement_of({"popular": 1.0, "near": 1e-6}, newcomer=replace(rule, nearest=1))
+    pipeline = pipeline_of(narrow, is_taken_V=np.arange(NUM_ITEMS) != 5)
+    assert ask(pipeline, query_of((2, 0)), 5).rows_n.tolist() == popular[:5], "the source lists another one first"
+
+
+def test_an_item_that_came_after_the_fit_is_new() -> None:
+    near = generator_of({2: {4: 1.0}})
+    near.candidates = lambda query, k, eligible_V: Candidates(np.array([NUM_ITEMS], np.int32), np.ones(1, np.float32))  # type: ignore[method-assign]
+    pipeline = pipeline_of(placement_of({"popular": 1.0, "near": 1e-6}, newcomer=NewcomerRule("near", 5, 2)), near=near)
+    query = query_of((2, 0), num_rows=NUM_ITEMS + 1)
+    eligible_V = np.ones(NUM_ITEMS + 1, np.bool_)
+    assert ask(pipeline, query, 3, eligible_V=eligible_V).rows_n.tolist() == [11, NUM_ITEMS, 10]
+
+
 def test_saved_and_loaded_it_answers_the_same(tmp_path: Path) -> None:
     trending = Placement("trending", "history", ("popular",), {"allow": Blend({"popular": 1.0})})
+    newcomer = NewcomerRule(source="near", nearest=3, place=1)
     pipeline = pipeline_of(
-        placement_of({"near": 0.6, "own": 0.4}, {"near": 1.0}, fill="popular", latest=LATEST), trending
+        placement_of({"near": 0.6, "own": 0.4}, {"near": 1.0}, fill="popular", latest=LATEST, newcomer=newcomer),
+        trending,
+        is_taken_V=np.arange(NUM_ITEMS) != 5,
     )
     with BundleWriter(tmp_path / "bundle") as writer:
         pipeline.save(writer)

@@ -8,12 +8,19 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from starlette.testclient import TestClient
 
 from aisle.cli.entry import run
 from aisle.data import datasets
+from aisle.data.snapshots import ShopLog
+from aisle.serve import create_app
+from aisle.workspace import Workspace
 
 pytestmark = [pytest.mark.quality, pytest.mark.data]
 
@@ -46,8 +53,8 @@ def command(*arguments: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """``aisle evaluate --baselines`` of the shop recipe."""
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace trained by the shop recipe, with an active bundle."""
     if datasets.locate(datasets.get("online_retail")) is None:
         pytest.skip("needs Online Retail in AISLE_DATA or the user's cache")
     folder = tmp_path_factory.mktemp("quality")
@@ -57,8 +64,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for kind in ("items", "events"):
         assert command(*shop, "import", kind, str(folder / f"{kind}.parquet"))["rejected"] == 0
     command(*shop, "train", "shop", "--set", "windows.test=3")
-    found = command(*shop, "evaluate", "--baselines")
-    assert json.loads(next((folder / "shop" / "runs").glob("*/evaluate.json")).read_text()) == found
+    return folder / "shop"
+
+
+@pytest.fixture(scope="module")
+def report(directory: Path) -> dict[str, Any]:
+    """``aisle evaluate --baselines`` of it."""
+    found = command("-C", str(directory), "evaluate", "--baselines")
+    assert json.loads(next((directory / "runs").glob("*/evaluate.json")).read_text()) == found
     return found
 
 
@@ -125,3 +138,44 @@ def test_bought_together_completes_baskets(report: dict[str, Any]) -> None:
     assert metric(baskets, "jaccard", "hr@10/full") >= 0.268 - TOLERANCE
     assert metric(baskets, "cosine", "hr@10/full") >= 0.258 - TOLERANCE
     assert metric(baskets, "cooccurrence", "hr@10/full") >= 0.181 - TOLERANCE
+
+
+def share_of_retrospot(directory: Path) -> pl.DataFrame:
+    """Customers with five items or more of the last 60 days, and how many of them are of the RETROSPOT range."""
+    with closing(Workspace.open(directory).open_store()) as store:
+        log = ShopLog.read(store)
+        snapshot = log.before(log.end_ms)
+    titles = snapshot.catalogue.with_row_index("item", offset=2).with_columns(pl.col("item").cast(pl.Int32))
+    recent = snapshot.of_type("purchase").filter(
+        (pl.col("user") > 0) & (pl.col("time_ms") > snapshot.until_ms - 60 * 86_400_000)
+    )
+    return (
+        recent.unique(["user", "item"])
+        .join(titles, on="item")
+        .group_by("user")
+        .agg(pl.len(), share=pl.col("title").str.contains("RETROSPOT").fill_null(value=False).mean())
+        .filter(pl.col("len") >= 5)
+        .with_columns(user_id=pl.col("user").map_elements(lambda row: snapshot.user_ids[row], return_dtype=pl.String))
+        .sort("share", "user", descending=[True, False])
+    )
+
+
+def test_a_new_item_is_recommended_to_whom_it_suits(directory: Path) -> None:
+    """One more of a range that some customers buy much of and others nothing of; nobody took it yet."""
+    customers = share_of_retrospot(directory)
+    suited = customers.head(20)["user_id"].to_list()
+    others = customers.filter(pl.col("share") == 0).head(20)["user_id"].to_list()
+    assert len(others) == 20
+    (directory / "aisle.yaml").write_text("budgets: {retrieve_ms: 60000, rank_ms: 60000}\n")
+    with TestClient(create_app(directory), base_url="http://127.0.0.1") as client:
+
+        def see(user_id: str) -> bool:
+            body = {"placement": "for-you", "user_id": user_id, "limit": 20}
+            answer = client.post("/v1/recommendations", json=body).json()
+            assert answer["degraded"] == []
+            return "NEW-1" in [item["item_id"] for item in answer["items"]]
+
+        new = {"title": "RED RETROSPOT BEACH BAG", "price": 2.5}
+        assert client.put("/v1/items/NEW-1", json=new).status_code == 200
+        assert sum(map(see, suited)) >= 10
+        assert sum(map(see, others)) <= 5

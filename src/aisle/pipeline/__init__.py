@@ -3,7 +3,7 @@
 from aisle.pipeline.blend import Blend, Merged, merge
 from aisle.pipeline.catalogue import Catalogue
 from aisle.pipeline.pipeline import Pipeline, Ranked
-from aisle.pipeline.placement import LatestRule, Placement
+from aisle.pipeline.placement import LatestRule, NewcomerRule, Placement
 from aisle.pipeline.query import Query
 from aisle.pipeline.recommender import Recommender, RecommenderSettings
 from aisle.pipeline.request import (
@@ -25,6 +25,7 @@ __all__ = [
     "ItemFilter",
     "LatestRule",
     "Merged",
+    "NewcomerRule",
     "Pipeline",
     "Placement",
     "PriceRange",

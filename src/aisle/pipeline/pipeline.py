@@ -23,11 +23,11 @@ from aisle.errors import BundleError, ConfigError
 from aisle.features.drift import Observed
 from aisle.pipeline.blend import Blend, Merged, merge
 from aisle.pipeline.generators import Candidates, EncodesNewItems, Generator, generator_kind
-from aisle.pipeline.placement import LatestRule, Placement
+from aisle.pipeline.placement import LatestRule, NewcomerRule, Placement
 from aisle.pipeline.query import Query
 from aisle.pipeline.rank_stage import OverBudgetError, RankStage
 from aisle.pipeline.request import RepeatPolicy
-from aisle.pipeline.rerank import Answered, answer_latest, fill, one_of_a_family
+from aisle.pipeline.rerank import Answered, answer_latest, answer_newcomer, fill, one_of_a_family
 from aisle.schema import Item
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ class Pipeline:
         history_limit: How many of a visitor's last events a query holds.
         fitted_until_ms: Nothing at or after this time was seen by any fit.
         rank_stage: Ranks one placement; the others, and that one where it fails, are ranked by their blends.
+        is_taken_V: Which items somebody took before the fit; all if missing. Items behind them are new.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Pipeline:
         history_limit: int,
         fitted_until_ms: int,
         rank_stage: RankStage | None = None,
+        is_taken_V: NDArray[np.bool_] | None = None,
     ) -> None:
         self.item_ids = item_ids
         self.generators = generators
@@ -104,6 +106,7 @@ class Pipeline:
         self.history_limit = history_limit
         self.fitted_until_ms = fitted_until_ms
         self.rank_stage = rank_stage
+        self._is_taken_V = np.ones(len(item_ids), np.bool_) if is_taken_V is None else is_taken_V
 
     def placement(self, name: str) -> Placement:
         """One placement by name.
@@ -209,6 +212,10 @@ class Pipeline:
         if placement.latest is not None:
             nearest = self.generators[placement.latest.source]
             answer = answer_latest(answer, placement.latest, nearest, query, limit, eligible_V)
+        if placement.newcomer is not None:
+            new_K = self._is_new(merged.rows_K)
+            ranks_K = merged.ranks_KS[new_K, placement.sources.index(placement.newcomer.source)]
+            answer = answer_newcomer(answer, placement.newcomer, merged.rows_K[new_K], ranks_K, limit)
         answer = one_of_a_family(answer, family_V, limit)
         if placement.fill is not None and len(answer.rows_n) < limit:
             answer = fill(answer, self.generators[placement.fill], query, limit, eligible_V, family_V)
@@ -225,6 +232,13 @@ class Pipeline:
             clock.laps,
             observed,
         )
+
+    def _is_new(self, rows_K: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which rows nobody had taken at the time of the fit."""
+        is_known_K = rows_K < len(self._is_taken_V)
+        new_K: NDArray[np.bool_] = ~is_known_K
+        new_K[is_known_K] = ~self._is_taken_V[rows_K[is_known_K]]
+        return new_K
 
     def _rank(
         self,
@@ -256,7 +270,8 @@ class Pipeline:
 
     def save(self, writer: BundleWriter) -> None:
         """Write everything that :meth:`load` reads."""
-        writer.write_frame(ITEM_IDS_FILE, pl.DataFrame({"item_id": self.item_ids}, schema={"item_id": pl.String}))
+        items = {"item_id": self.item_ids, "is_taken": self._is_taken_V}
+        writer.write_frame(ITEM_IDS_FILE, pl.DataFrame(items, schema={"item_id": pl.String, "is_taken": pl.Boolean}))
         generators = [
             {"name": name, "kind": generator.kind, "parameters": generator.save(writer)}
             for name, generator in self.generators.items()
@@ -269,6 +284,7 @@ class Pipeline:
                 "blends": {policy: dict(blend.weights) for policy, blend in placement.blends.items()},
                 "fill": placement.fill,
                 "latest": None if placement.latest is None else asdict(placement.latest),
+                "newcomer": None if placement.newcomer is None else asdict(placement.newcomer),
             }
             for placement in self.placements.values()
         ]
@@ -307,11 +323,13 @@ class Pipeline:
                     {policy: Blend(weights) for policy, weights in entry["blends"].items()},
                     entry["fill"],
                     None if entry["latest"] is None else LatestRule(**entry["latest"]),
+                    None if entry["newcomer"] is None else NewcomerRule(**entry["newcomer"]),
                 )
                 for entry in document["placements"]
             }
+            items = bundle.read_frame(ITEM_IDS_FILE)
             return cls(
-                item_ids=bundle.read_frame(ITEM_IDS_FILE)["item_id"].to_list(),
+                item_ids=items["item_id"].to_list(),
                 generators=generators,
                 placements=placements,
                 signals=document["signals"],
@@ -320,6 +338,7 @@ class Pipeline:
                 history_limit=document["history_limit"],
                 fitted_until_ms=document["fitted_until_ms"],
                 rank_stage=RankStage.load(bundle) if document["has_ranker"] else None,
+                is_taken_V=items["is_taken"].to_numpy(),
             )
         except KeyError as error:
             raise BundleError(f"{PIPELINE_FILE}: expected the key {error}; train again with this version") from error

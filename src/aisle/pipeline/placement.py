@@ -30,6 +30,23 @@ class LatestRule:
 
 
 @dataclass(frozen=True)
+class NewcomerRule:
+    """A place for an item that nobody took yet, for those whom it suits.
+
+    A ranker that learns from what was taken has little to say for such an item; unseen, it would stay so.
+
+    Attributes:
+        source: Judges by what an item is like, whether it was taken or not; one of the placement's.
+        nearest: An item suits whom the source gives it among the first so many.
+        place: Where the nearest one is put, from 1, unless one stands further up; shorter lists have none.
+    """
+
+    source: str
+    nearest: int
+    place: int
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where recommendations stand, and how they come about.
 
@@ -40,6 +57,7 @@ class Placement:
         blends: Fitted weights by repeat policy.
         fill: The popularity list that completes an answer that has too few items; ``None``: it stays short.
         latest: A place for what goes with the latest event.
+        newcomer: A place for what nobody took yet.
     """
 
     name: str
@@ -48,3 +66,4 @@ class Placement:
     blends: Mapping[RepeatPolicy, Blend]
     fill: str | None = None
     latest: LatestRule | None = None
+    newcomer: NewcomerRule | None = None

@@ -1,6 +1,6 @@
 """The rerank stage: what a list must be beyond the order of scores.
 
-One of a family of variants, complete, and visibly touched by what the visitor just did.
+One of a family of variants, complete, visibly touched by what the visitor just did, with a place for what is new.
 
 Legend of shapes: n answered items, V item rows.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aisle.pipeline.generators import Generator
-from aisle.pipeline.placement import LatestRule
+from aisle.pipeline.placement import LatestRule, NewcomerRule
 from aisle.pipeline.query import Query
 
 #: A neighbour of the latest item counts as shown among the first so many answers.
@@ -86,12 +86,32 @@ def answer_latest(
     near = neighbours.candidates(asked, rule.nearest, free).rows_k
     if len(near) == 0 or np.isin(answer.rows_n[: min(limit, VISIBLE_ITEMS)], near).any():
         return answer
-    others = answer.rows_n != near[0]
+    return _with_place(answer, int(near[0]), min(rule.place, limit), rule.source)
+
+
+def answer_newcomer(
+    answer: Answered, rule: NewcomerRule, rows_K: NDArray[np.int32], ranks_K: NDArray[np.int32], limit: int
+) -> Answered:
+    """Give the newcomer that suits the visitor best a place, where none of those that suit stands further up.
+
+    Args:
+        answer: Any number of items.
+        rule: See there.
+        rows_K: Candidates that nobody took yet.
+        ranks_K: Their ranks in the rule's source, from 1; 0 where it did not list them.
+        limit: How many items the answer will have.
+    """
+    suits_K = (ranks_K > 0) & (ranks_K <= rule.nearest)
+    if rule.place > limit or not suits_K.any() or np.isin(answer.rows_n[: rule.place], rows_K[suits_K]).any():
+        return answer
+    nearest = int(np.argmin(np.where(suits_K, ranks_K, np.iinfo(ranks_K.dtype).max)))
+    return _with_place(answer, int(rows_K[nearest]), rule.place, rule.source)
+
+
+def _with_place(answer: Answered, row: int, place: int, source: str) -> Answered:
+    """A row at a place from 1, or at the end of a shorter answer, with the score of the one that it pushes down."""
+    others = answer.rows_n != row
     rows, scores = answer.rows_n[others], answer.scores_n[others]
-    at = min(rule.place, limit, len(rows) + 1) - 1
+    at = min(place, len(rows) + 1) - 1
     score = scores[at] if at < len(scores) else np.float32(0)
-    return Answered(
-        np.insert(rows, at, near[0]),
-        np.insert(scores, at, score),
-        {**answer.placed, int(near[0]): rule.source},
-    )
+    return Answered(np.insert(rows, at, row), np.insert(scores, at, score), {**answer.placed, row: source})

@@ -36,6 +36,14 @@ class LatestSpec(Strict):
     place: PositiveInt = 3
 
 
+class NewcomerSpec(Strict):
+    """A place for an item that nobody took yet, for visitors to whom ``source`` gives it among the ``nearest``."""
+
+    source: str
+    nearest: PositiveInt = 20
+    place: PositiveInt = 8
+
+
 class PlacementSpec(Strict):
     """One placement: who asks, which sources answer, and on what the blend is fitted.
 
@@ -49,6 +57,7 @@ class PlacementSpec(Strict):
     fit: Literal["next-window", "repeats", "baskets", "same-category", "none"]
     fill: str | None = None
     latest: LatestSpec | None = None
+    newcomer: NewcomerSpec | None = None
 
     @model_validator(mode="after")
     def _needs_weights(self) -> Self:
@@ -91,6 +100,8 @@ class ShopRecipe(Strict):
             if placement.latest is not None:
                 neighbours = [source for source, kind in known.items() if kind in NEIGHBOUR_KINDS]
                 _check_source(f"placements.{name}.latest.source", placement.latest.source, neighbours)
+            if placement.newcomer is not None:
+                _check_source(f"placements.{name}.newcomer.source", placement.newcomer.source, placement.sources)
         return self
 
     @model_validator(mode="after")

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from aisle.data.snapshots import ShopLog, Snapshot
 from aisle.evaluate.windows import VARIANT_OF, Window, build_window
-from aisle.pipeline import Blend, LatestRule, Pipeline, Placement, RepeatPolicy
+from aisle.pipeline import Blend, LatestRule, NewcomerRule, Pipeline, Placement, RepeatPolicy
 from aisle.pipeline.generators import Generator
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
@@ -151,9 +153,19 @@ def _fit_pipeline(recipe: ShopRecipe, snapshot: Snapshot, generators: Mapping[st
         if missing := [source for source in spec.sources if source not in generators]:
             logger.warning("%s: the data gives nothing for %s, left out", name, ", ".join(missing))
         if sources:
-            latest = spec.latest if spec.latest is not None and spec.latest.source in generators else None
-            rule = None if latest is None else LatestRule(**latest.model_dump())
-            placements[name] = Placement(name, spec.asks_with, sources, {}, spec.fill, rule)
+            latest = None if spec.latest is None else LatestRule(**spec.latest.model_dump())
+            newcomer = None if spec.newcomer is None else NewcomerRule(**spec.newcomer.model_dump())
+            placements[name] = Placement(
+                name,
+                spec.asks_with,
+                sources,
+                {},
+                spec.fill,
+                latest if latest is not None and latest.source in generators else None,
+                newcomer if newcomer is not None and newcomer.source in sources else None,
+            )
+    is_taken_V = np.zeros(snapshot.num_items, np.bool_)
+    is_taken_V[snapshot.of_type(recipe.target)["item"].to_numpy()] = True
     return Pipeline(
         item_ids=snapshot.item_ids,
         generators=generators,
@@ -163,6 +175,7 @@ def _fit_pipeline(recipe: ShopRecipe, snapshot: Snapshot, generators: Mapping[st
         candidates_per_source=recipe.candidates_per_source,
         history_limit=recipe.history_limit,
         fitted_until_ms=snapshot.until_ms,
+        is_taken_V=is_taken_V,
     )
 
 
