@@ -19,8 +19,8 @@ from aisle.ingest import import_files
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.store import SqlStore
+from aisle.train.parts import Bench
 from aisle.train.shop_pipelines import Fitters
-from aisle.train.side_by_side import Bench
 from aisle.train.work_directory import WorkDirectory
 from aisle.workspace import Workspace
 

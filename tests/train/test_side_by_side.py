@@ -20,9 +20,10 @@ from aisle.bundle import Bundle
 from aisle.errors import DataError
 from aisle.pipeline import Pipeline
 from aisle.recipe import ShopRecipe
+from aisle.train.parts import Bench, BlendsPart, SnapshotPart, StagePart, fit_parts, snapshot_parts
 from aisle.train.run_directory import RunDirectory
 from aisle.train.shop_pipelines import Fitters
-from aisle.train.side_by_side import Bench, BlendsPart, Processes, SnapshotPart, StagePart, fit_parts, snapshot_parts
+from aisle.train.side_by_side import Processes
 from aisle.train.work_directory import WorkDirectory
 from tests.histories import Line, at, log_of
 from tests.train.conftest import SMALL, TrainingShop

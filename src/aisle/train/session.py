@@ -23,10 +23,11 @@ from aisle.recipe import ShopRecipe
 from aisle.schema import DAY_MS
 from aisle.store.contract import Store
 from aisle.train.activation import Activate, register
+from aisle.train.parts import Bench
 from aisle.train.run_directory import Begun, RunDirectory
 from aisle.train.shop import ShopFit, train_shop
 from aisle.train.shop_pipelines import Fitters
-from aisle.train.side_by_side import Bench, Processes
+from aisle.train.side_by_side import Processes
 from aisle.train.unfinished import new_run, run_to_resume
 from aisle.workspace import Workspace
 

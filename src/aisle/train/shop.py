@@ -75,7 +75,7 @@ def train_shop(
     for window in windows:
         _check_questions(window, log, recipe)
     if processes is not None:
-        from aisle.train.side_by_side import fit_parts, snapshot_parts
+        from aisle.train.parts import fit_parts, snapshot_parts
 
         processes.make(snapshot_parts(recipe, log), "make snapshots", progress)
         processes.make(fit_parts(recipe, log), "fit blends", progress)

@@ -48,7 +48,7 @@ def add_rankers(
 
     def make_ahead(num_epochs: int) -> None:
         if processes is not None:
-            from aisle.train.side_by_side import StagePart
+            from aisle.train.parts import StagePart
 
             processes.make([StagePart(until_ms, num_epochs) for until_ms in times], "train the rankers", progress)
 
