@@ -102,7 +102,7 @@ def measure(directory: Path, overrides: list[str], seeds: list[int], baseline_se
     seconds: dict[str, float] = {}
     with show_progress() as progress, online_retail(directory, recipe, progress) as shop:
         clock = _Clock(seconds)
-        with Processes(partial(open_bench, directory, recipe), default_jobs()) as processes:
+        with Processes(partial(open_bench, directory, recipe), default_jobs(shop.log.events.height)) as processes:
             fit = train_shop(recipe, shop.log, shop.fitters, shop.work, processes=processes, progress=progress)
         clock.lap("train")
         model_bytes = _activate(shop, fit)

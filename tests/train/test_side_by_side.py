@@ -23,7 +23,7 @@ from aisle.recipe import ShopRecipe
 from aisle.train.parts import Bench, BlendsPart, SnapshotPart, StagePart, fit_parts, snapshot_parts
 from aisle.train.run_directory import RunDirectory
 from aisle.train.shop_pipelines import Fitters
-from aisle.train.side_by_side import Processes
+from aisle.train.side_by_side import Processes, default_jobs
 from aisle.train.work_directory import WorkDirectory
 from tests.histories import Line, at, log_of
 from tests.train.conftest import SMALL, TrainingShop
@@ -165,3 +165,8 @@ def test_processes_of_a_killed_training_end_and_another_goes_on(
     wait_until(lambda: not any(is_alive(worker) for worker in workers), seconds=10)
     resumed = shop.train(ranked_recipe, run, resume=True, jobs=2)
     assert resumed.metrics["metrics"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_small_shop_starts_no_processes() -> None:
+    assert default_jobs(10_000) == 1
+    assert default_jobs(500_000) == min(2, os.cpu_count() or 1)

@@ -112,8 +112,7 @@ def _train(workspace: Workspace, progress: Progress) -> RunDirectory:
     from aisle import recipe as recipes
     from aisle.assemble import shop_fitters
     from aisle.train.session import train_in_workspace
-    from aisle.train.side_by_side import default_jobs
 
     recipe = recipes.load("shop-quick")
     with closing(workspace.open_store()) as store:
-        return train_in_workspace(workspace, store, recipe, shop_fitters, jobs=default_jobs(), progress=progress).run
+        return train_in_workspace(workspace, store, recipe, shop_fitters, jobs=None, progress=progress).run

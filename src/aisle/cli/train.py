@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Processes that make parts of it side by side, each with the memory of one.  [default: 2, or 1 core]",
+    help="Processes that make parts of it side by side, each with the memory of one.  [default: 2; 1 for a small shop]",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object (metrics.json) on standard output.")
 @click.pass_obj
@@ -61,7 +61,6 @@ def command(
     from aisle import recipe as recipes
     from aisle.assemble import shop_fitters
     from aisle.train.session import train_in_workspace
-    from aisle.train.side_by_side import default_jobs
     from aisle.train.unfinished import unfinished_training
 
     workspace = context.open_workspace()
@@ -80,7 +79,7 @@ def command(
                 output=output,
                 resume=resume,
                 activate=activate,
-                jobs=jobs or default_jobs(),
+                jobs=jobs,
                 progress=progress,
             )
     except KeyboardInterrupt:

@@ -27,7 +27,7 @@ from aisle.train.parts import Bench
 from aisle.train.run_directory import Begun, RunDirectory
 from aisle.train.shop import ShopFit, train_shop
 from aisle.train.shop_pipelines import Fitters
-from aisle.train.side_by_side import Processes
+from aisle.train.side_by_side import Processes, default_jobs
 from aisle.train.unfinished import new_run, run_to_resume
 from aisle.workspace import Workspace
 
@@ -59,7 +59,7 @@ def train_in_workspace(
     output: Path | None = None,
     resume: bool = False,
     activate: Activate = "auto",
-    jobs: int = 1,
+    jobs: int | None = 1,
     progress: Progress = silent,
 ) -> TrainingResult:
     """Train a shop recipe on a workspace's events, write the run, register its bundle, activate it if not worse.
@@ -74,7 +74,8 @@ def train_in_workspace(
             ``output``, or the workspace's latest. Where there is none, one begins; one that is finished at ``output``
             is left as it is.
         activate: ``auto``: unless :func:`aisle.train.activation.is_worse`.
-        jobs: Processes that make parts of it side by side, each with the memory of one; 1: none beside this one.
+        jobs: Processes that make parts of it side by side, each with the memory of one; 1: none beside this one;
+            ``None``: by the number of events and cores.
         progress: Told of each step.
 
     Raises:
@@ -111,7 +112,7 @@ class _Task:
     run: RunDirectory
     recipe: ShopRecipe
     fitters_of: FittersOf
-    jobs: int
+    jobs: int | None
     progress: Progress
 
 
@@ -131,7 +132,7 @@ def _train(task: _Task, version: str) -> None:
             run.begin(begun)
         _check_unchanged(begun, log)
         bench = _bench(task.workspace, task.store, run, begun, log, task.fitters_of)
-        with _processes(task) as processes:
+        with _processes(task, log) as processes:
             fit = train_shop(recipe, log, bench.fitters, bench.work, processes=processes, progress=progress)
     except AisleError:  # what is wrong with the data or the recipe, going on will not mend
         run.abandon()
@@ -145,10 +146,11 @@ def _train(task: _Task, version: str) -> None:
     run.write_metrics(metrics)
 
 
-def _processes(task: _Task) -> AbstractContextManager[Processes | None]:
-    if task.jobs <= 1:
+def _processes(task: _Task, log: ShopLog) -> AbstractContextManager[Processes | None]:
+    jobs = default_jobs(log.events.height) if task.jobs is None else task.jobs
+    if jobs == 1:
         return nullcontext()
-    return Processes(_OpenBench(task.workspace.directory, task.run.path, task.fitters_of), task.jobs)
+    return Processes(_OpenBench(task.workspace.directory, task.run.path, task.fitters_of), jobs)
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,13 @@ from aisle.train.parts import Bench, Part
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
 
 
-def default_jobs() -> int:
-    """Two where there are two cores: more need as many times the memory, which is the user's to say."""
-    return min(2, os.cpu_count() or 1)
+#: With fewer events a process takes longer to start than it saves.
+_MANY_EVENTS = 50_000
+
+
+def default_jobs(num_events: int) -> int:
+    """Two where there are two cores and enough to do: more need more memory, which is the user's to say."""
+    return min(2, os.cpu_count() or 1) if num_events >= _MANY_EVENTS else 1
 
 
 #: Opens the bench of a training in the process that calls it; sent to each process.
