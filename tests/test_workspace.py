@@ -63,6 +63,21 @@ def test_settings(tmp_path: Path) -> None:
     assert config.placements.get("trending").repeat == "allow"
     assert config.placements.get("unheard-of").repeat == "allow"
     assert config.budgets.retrieve_ms == 5
+    assert (config.max_per_category("for-you"), config.max_per_brand("for-you")) == (None, None)
+
+
+def test_rules_and_limits(tmp_path: Path) -> None:
+    workspace = Workspace.create(tmp_path)
+    workspace.settings_path.write_text(
+        "placements: {for-you: {max_per_category: 4, max_per_brand: 3}}\n"
+        "server: {rate_limits: {recommendations_per_second: 0.5, per_key: {events_per_second: 900, burst: 7}}}\n"
+    )
+    config = workspace.config
+    assert (config.max_per_category("for-you"), config.max_per_brand("for-you")) == (4, 3)
+    assert (config.max_per_category("popular"), config.max_per_brand("popular")) == (None, None)
+    limits = config.server.rate_limits
+    assert (limits.recommendations_per_second, limits.events_per_second, limits.burst) == (0.5, None, 100)
+    assert (limits.per_key.events_per_second, limits.per_key.burst) == (900, 7)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +86,11 @@ def test_settings(tmp_path: Path) -> None:
         ("servr: {}", "unknown key 'servr', did you mean 'server'"),
         ("server: {admin_kee: long-enough}", "unknown key 'server.admin_kee', did you mean 'admin_key'"),
         ("placements: {for_yuo: {}}", "did you mean 'for-you'"),
-        ("placements: {for-you: {zzz: 1}}", "expected one of repeat"),
+        ("placements: {for-you: {zzz: 1}}", "expected one of max_per_brand, max_per_category, repeat"),
+        ("placements: {for-you: {max_per_brand: 0}}", "'placements.for-you.max_per_brand'.*greater than or equal to 1"),
+        ("server: {rate_limits: {burst: 0}}", "'server.rate_limits.burst'"),
+        ("server: {rate_limits: {events_per_minute: 9}}", "did you mean 'events_per_second'"),
+        ("server: {rate_limits: {per_key: {events_per_second: 0}}}", "'server.rate_limits.per_key.events_per_second'"),
         ("placements: {for-you: {repeat: never}}", "'placements.for-you.repeat'.*received 'never'"),
         ("budgets: {retrieve_ms: 0}", "'budgets.retrieve_ms'"),
         ("server: {admin_key: short}", "at least 8 characters"),

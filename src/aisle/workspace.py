@@ -27,10 +27,13 @@ server:
   # write_key: another one                     # for events sent by browsers, and nothing else
   # allowed_origins: ["https://shop.example"]  # pages that may call from a browser
   # max_body_bytes: 8388608                    # longer bodies are refused
+  # Calls a second of one client address, and how many may come at once; per_key the same for all who use one key.
+  # rate_limits: {recommendations_per_second: 50, events_per_second: 50, burst: 100}
 
-# Per placement: may it show what the visitor bought before (allow or exclude)?
+# Per placement: may it show what the visitor bought before (allow or exclude)? How many items of one category (the most
+# specific one) and of one brand may stand in a list? Without a number as many as there are.
 # placements:
-#   for-you: {repeat: allow}
+#   for-you: {repeat: allow, max_per_category: null, max_per_brand: null}
 
 # How long the sources of one answer may take before those that have not started are left out, and how long the ranker
 # may take before the blend ranks instead, in milliseconds.
@@ -47,19 +50,48 @@ class StoreSettings(Strict):
     url: Literal["sqlite"] = "sqlite"
 
 
+class Rates(Strict):
+    """How often one caller may call; ``None``: as often as it likes. Calls are counted, not the events in them.
+
+    Attributes:
+        recommendations_per_second: Recommendations, on average.
+        events_per_second: Calls that send events, on average.
+        burst: How many calls of either kind may come at once after a rest.
+    """
+
+    recommendations_per_second: Annotated[float, Field(gt=0)] | None = None
+    events_per_second: Annotated[float, Field(gt=0)] | None = None
+    burst: Annotated[int, Field(ge=1)] = 100
+
+
+class RateLimits(Rates):
+    """How often one client address may call, and (``per_key``) all who use one key together; no limits by default."""
+
+    per_key: Rates = Rates()
+
+
 class ServerSettings(Strict):
-    """Who may call the server."""
+    """Who may call the server, and how often."""
 
     admin_key: Annotated[str, Field(min_length=8)] | None = None
     write_key: Annotated[str, Field(min_length=8)] | None = None
     allowed_origins: tuple[str, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1)] = 8 * 1024 * 1024
+    rate_limits: RateLimits = RateLimits()
 
 
 class PlacementSettings(Strict):
-    """The rules of one placement."""
+    """The rules of one placement.
+
+    Attributes:
+        repeat: Whether it may show what the visitor bought before.
+        max_per_category: At most so many items of one category in a list; the most specific category of an item counts.
+        max_per_brand: At most so many items of one brand in a list.
+    """
 
     repeat: Literal["allow", "exclude"] = "allow"
+    max_per_category: Annotated[int, Field(ge=1)] | None = None
+    max_per_brand: Annotated[int, Field(ge=1)] | None = None
 
 
 class Placements(Strict):
@@ -97,6 +129,14 @@ class Settings(Strict):
     def repeat_policy(self, placement: str) -> Literal["allow", "exclude"]:
         """The placement's repeat policy where a request names none."""
         return self.placements.get(placement).repeat
+
+    def max_per_category(self, placement: str) -> int | None:
+        """How many items of one category the placement's lists may hold; ``None``: any number."""
+        return self.placements.get(placement).max_per_category
+
+    def max_per_brand(self, placement: str) -> int | None:
+        """How many items of one brand the placement's lists may hold; ``None``: any number."""
+        return self.placements.get(placement).max_per_brand
 
     @property
     def retrieve_budget_ms(self) -> float:
