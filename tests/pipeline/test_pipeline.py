@@ -9,12 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import BundleError, ConfigError
 from aisle.pipeline import Blend, LatestRule, NewcomerRule, Pipeline, Placement, Query, Ranked
 from aisle.pipeline.generators import Candidates, Generator, PopularityList, RepeatGenerator
+from aisle.pipeline.rerank import Cap
 from aisle.schema import DAY_MS
 from tests.contracts.generators import everything, query_of
 from tests.pipeline.generators.test_neighbours import generator_of
@@ -111,7 +114,7 @@ def test_one_of_a_family() -> None:
     family_V = np.full(NUM_ITEMS, -1)
     family_V[[4, 11, 9]] = 77
     family_V[[10, 8]] = 5
-    ranked = ask(pipeline_of(placement_of({"near": 0.6, "popular": 0.4})), query_of((2, 0)), 5, family_V=family_V)
+    ranked = ask(pipeline_of(placement_of({"near": 0.6, "popular": 0.4})), query_of((2, 0)), 5, caps=[Cap(family_V, 1)])
     assert ranked.rows_n.tolist() == [4, 5, 10, 7, 6], "11 and 9 are variants of 4, 8 of 10; -1 is no family"
     assert (np.diff(ranked.scores_n) <= 0).all()
 
@@ -129,8 +132,8 @@ def test_the_fill_goes_on_behind_many_variants_of_one_product() -> None:
     family_V = np.arange(NUM_ITEMS)
     family_V[4:] = 99  # the eight most popular are one product
     pipeline = pipeline_of(placement_of({"near": 1.0}, fill="popular"))
-    assert ask(pipeline, query_of(), 2, family_V=family_V).rows_n.tolist() == [11, 3]
-    assert ask(pipeline, query_of(), 9, family_V=family_V).rows_n.tolist() == [11, 3, 2]
+    assert ask(pipeline, query_of(), 2, caps=[Cap(family_V, 1)]).rows_n.tolist() == [11, 3]
+    assert ask(pipeline, query_of(), 9, caps=[Cap(family_V, 1)]).rows_n.tolist() == [11, 3, 2]
 
 
 def test_a_failing_source_is_left_out_and_named() -> None:
@@ -251,3 +254,61 @@ def test_ages_count_from_the_time_of_asking() -> None:
     pipeline = pipeline_of(placement_of({"own": 1.0}))
     later = query_of((2, 40), (3, 10), now_ms=500 * DAY_MS)
     assert ask(pipeline, later).scores_n == pytest.approx([1, 2 ** (-30 / 30 / 2)])
+
+
+class TestCaps:
+    """Popular says 11, 10, 9, ... 2. Even rows are of category 0, odd ones of category 1; three rows are of a brand."""
+
+    CATEGORY_V = np.arange(NUM_ITEMS) % 2
+    BRAND_V = np.where(np.isin(np.arange(NUM_ITEMS), [11, 10, 9]), 0, -1)
+
+    def rows(self, limit: int, *caps: Cap, **options: Any) -> list[int]:
+        pipeline = pipeline_of(placement_of({"popular": 1.0}), candidates_per_source=options.pop("candidates", 50))
+        rows: list[int] = ask(pipeline, query_of(), limit, caps=caps, **options).rows_n.tolist()
+        return rows
+
+    def test_the_best_of_each_group_stand_in_the_order_of_scores(self) -> None:
+        assert self.rows(4, Cap(self.CATEGORY_V, 2)) == [11, 10, 9, 8]
+        assert self.rows(5, Cap(self.CATEGORY_V, 1)) == [11, 10], "there are two categories and no more"
+        assert self.rows(4, Cap(self.BRAND_V, 1)) == [11, 8, 7, 6], "what is of no brand is not capped"
+
+    def test_what_one_cap_refuses_does_not_count_for_another(self) -> None:
+        # 10 and 9 are refused by the brand: the categories' places go to 8, 7 and 6.
+        assert self.rows(9, Cap(self.BRAND_V, 1), Cap(self.CATEGORY_V, 2)) == [11, 8, 7, 6]
+
+    @pytest.mark.parametrize("candidates", [1, 2, 3])
+    def test_a_capped_list_is_completed_from_behind_the_candidates(self, candidates: int) -> None:
+        crowded_V = np.where(np.arange(NUM_ITEMS) > 4, 0, -1)
+        assert self.rows(3, Cap(crowded_V, 1), candidates=2) == [11, 4, 3]
+        pipeline = pipeline_of(placement_of({"popular": 1.0}), candidates_per_source=candidates + 1)
+        ranked = ask(pipeline, query_of(), 4, caps=[Cap(crowded_V, 1)])
+        assert ranked.rows_n.tolist() == [11, 4, 3, 2]
+        assert ranked.scores_n.tolist() == [1, 0, 0, 0]
+        assert {ranked.placed[row] for row in (4, 3, 2)} == {"popular"}
+
+    def test_the_fill_keeps_the_caps_too(self) -> None:
+        pipeline = pipeline_of(placement_of({"near": 1.0}, fill="popular"))
+        # Near says 4 and 5.
+        ranked = ask(pipeline, query_of((2, 0)), 4, caps=[Cap(self.CATEGORY_V, 2)])
+        assert ranked.rows_n.tolist() == [4, 5, 11, 10]
+        ranked = ask(pipeline, query_of((2, 0)), 4, caps=[Cap(self.CATEGORY_V, 1)])
+        assert ranked.rows_n.tolist() == [4, 5]
+
+    def test_an_item_that_a_rule_placed_keeps_the_caps(self) -> None:
+        rule = LatestRule("near", within_minutes=60, nearest=1, place=3)
+        pipeline = pipeline_of(placement_of({"popular": 1.0}, latest=rule))
+        query = query_of((2, 0))
+        assert ask(pipeline, query, 3).rows_n.tolist() == [11, 10, 4]
+        assert ask(pipeline, query, 3, caps=[Cap(self.CATEGORY_V, 1)]).rows_n.tolist() == [11, 10]
+        assert ask(pipeline, query, 3, caps=[Cap(self.CATEGORY_V, 2)]).rows_n.tolist() == [11, 10, 4]
+
+    @given(st.data())
+    def test_a_list_keeps_its_caps_and_is_full_where_it_can_be(self, data: st.DataObject) -> None:
+        group_V = np.array(data.draw(st.lists(st.integers(-1, 3), min_size=NUM_ITEMS, max_size=NUM_ITEMS)))
+        most, limit = data.draw(st.integers(1, 4)), data.draw(st.integers(1, NUM_ITEMS))
+        rows = self.rows(limit, Cap(group_V, most), candidates=data.draw(st.integers(limit, NUM_ITEMS)))
+        groups = group_V[rows][group_V[rows] >= 0]
+        assert len(groups) == 0 or np.unique(groups, return_counts=True)[1].max() <= most
+        possible = [min(int((group_V[2:] == group).sum()), most) for group in range(4)]
+        assert len(rows) == min(limit, int((group_V[2:] < 0).sum()) + sum(possible))
+        assert len(set(rows)) == len(rows)

@@ -207,6 +207,46 @@ def test_filters_and_families(shop: Shop) -> None:
     assert shop.ids("popular", exclude=("cup",)) == ["lamp", "rug", "pot", "tea"], "nor another of its variants"
 
 
+def test_caps_of_categories_and_brands(shop: Shop) -> None:
+    kitchen, clay = ["Home", "Kitchen"], "Clay"
+    shop.store.put_items(
+        [
+            Item(item_id="lamp", category=["Home", "Light"], brand=clay),
+            Item(item_id="rug", category=["Home", "Floor"], brand=clay),
+            Item(item_id="mug", category=kitchen),
+            Item(item_id="cup", category=kitchen),
+            Item(item_id="pot", category=["Garden", "Kitchen"], brand="Iron"),
+        ]
+    )
+    everything = ["lamp", "rug", "mug", "cup", "pot", "tea"]
+
+    def capped(rules: str, **fields: Any) -> list[str]:
+        shop.workspace.settings_path.write_text(f"placements: {{popular: {rules}, for-you: {rules}}}")
+        capped = Recommender(shop.store, shop.workspace.config, shop.workspace.directory)
+        request = RecommendationRequest(**{"placement": "popular", "user_id": "u", **fields})
+        return [one.item_id for one in capped.recommend(request).items]
+
+    assert capped("{max_per_category: 2}") == everything, "the most specific category counts, not Home"
+    # Garden / Kitchen is another category than Home / Kitchen; tea has neither category nor brand.
+    assert capped("{max_per_category: 1}") == ["lamp", "rug", "mug", "pot", "tea"]
+    assert capped("{max_per_brand: 1}") == ["lamp", "mug", "cup", "pot", "tea"]
+    assert capped("{max_per_category: 1, max_per_brand: 1}", limit=3) == ["lamp", "mug", "pot"]
+    answer = capped("{max_per_category: 1, max_per_brand: 1}", placement="for-you")
+    assert answer == ["lamp", "mug", "pot", "tea"], "what fills a list keeps its caps"
+
+
+def test_caps_hold_where_the_store_answers(empty: Shop) -> None:
+    for item_id, times in (("tea", 3), ("pot", 2), ("cup", 1)):
+        empty.store.put_items([Item(item_id=item_id, brand=None if item_id == "cup" else "Iron")])
+        for number in range(times):
+            empty.happens("purchase", item_id, user=f"u{number}")
+    assert empty.ids("popular") == ["tea", "pot", "cup"]
+    empty.workspace.settings_path.write_text("placements: {popular: {max_per_brand: 1}}")
+    capped = Recommender(empty.store, empty.workspace.config, empty.workspace.directory)
+    answer = capped.recommend(RecommendationRequest("popular", limit=2))
+    assert [one.item_id for one in answer.items] == ["tea", "cup"]
+
+
 def test_explanations(shop: Shop) -> None:
     shop.store.put_items([Item(item_id="tea", title="Green tea")])
     shop.happens("purchase", "tea", day=2)

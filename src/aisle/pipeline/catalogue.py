@@ -37,6 +37,7 @@ class Catalogue:
         self._price_V = np.full(capacity, np.nan)
         self._brand_V = np.full(capacity, -1, np.int64)
         self._family_V = np.full(capacity, -1, np.int64)
+        self._leaf_V = np.full(capacity, -1, np.int64)
         self._category_VL = np.full((capacity, 1), -1, np.int64)
 
     @property
@@ -48,6 +49,16 @@ class Catalogue:
     def family_V(self) -> NDArray[np.int64]:
         """One number per family of variants (an item and those that name it as ``parent_id``); -1: not known."""
         return self._family_V
+
+    @property
+    def brand_V(self) -> NDArray[np.int64]:
+        """One number per brand; -1: not known."""
+        return self._brand_V
+
+    @property
+    def leaf_V(self) -> NDArray[np.int64]:
+        """One number per most specific category, told apart by its whole path; -1: not known."""
+        return self._leaf_V
 
     def new_items(self) -> list[Item | None]:
         """The items behind the bundle's rows, in their order (``None``: deleted since)."""
@@ -102,6 +113,7 @@ class Catalogue:
         self._price_V = np.pad(self._price_V, (0, extra), constant_values=np.nan)
         self._brand_V = np.pad(self._brand_V, (0, extra), constant_values=-1)
         self._family_V = np.pad(self._family_V, (0, extra), constant_values=-1)
+        self._leaf_V = np.pad(self._leaf_V, (0, extra), constant_values=-1)
         self._category_VL = np.pad(self._category_VL, ((0, extra), (0, deeper)), constant_values=-1)
 
     def _set(self, row: int, item: Item) -> None:
@@ -110,6 +122,7 @@ class Catalogue:
         self._price_V[row] = np.nan if item.price is None else item.price
         self._brand_V[row] = -1 if item.brand is None else self._code("brand", item.brand)
         self._family_V[row] = self._code("family", item.parent_id or item.item_id)
+        self._leaf_V[row] = self._code("leaf", "\x1f".join(item.category)) if item.category else -1
         self._category_VL[row] = -1
         for level, name in enumerate(item.category):
             self._category_VL[row, level] = self._code("category", name)

@@ -27,7 +27,7 @@ from aisle.pipeline.placement import LatestRule, NewcomerRule, Placement
 from aisle.pipeline.query import Query
 from aisle.pipeline.rank_stage import OverBudgetError, RankStage
 from aisle.pipeline.request import RepeatPolicy
-from aisle.pipeline.rerank import Answered, answer_latest, answer_newcomer, fill, one_of_a_family
+from aisle.pipeline.rerank import Answered, Cap, answer_latest, answer_newcomer, fill, within_caps
 from aisle.schema import Item
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class Ranked:
     """The pipeline's answer in rows, best first, and what is needed to explain it.
 
     ``shares_KS`` are the blend's, also where a ranker gave the order; ``placed`` names the source of each row that a
-    rule put in its place; ``policy`` what gave the order; ``observed`` what a ranker saw of the candidates.
+    rule or a filler put in its place; ``policy`` what gave the order; ``observed`` what a ranker saw of the candidates.
     """
 
     rows_n: NDArray[np.int32]
@@ -178,7 +178,7 @@ class Pipeline:
         repeat: RepeatPolicy,
         limit: int,
         eligible_V: NDArray[np.bool_],
-        family_V: NDArray[np.int64] | None = None,
+        caps: Sequence[Cap] = (),
         budget_ms: float | None = None,
         rank_budget_ms: float | None = None,
         tolerant: bool = False,
@@ -191,7 +191,7 @@ class Pipeline:
             repeat: Chooses the blend; what was bought must already be left out of ``eligible_V``.
             limit: At most so many items.
             eligible_V: Which items may be answered (the filter stage, so that a narrow filter still finds enough).
-            family_V: Variants of one product share a number; only the best of each is answered.
+            caps: How many items of one group (a family of variants, a category, a brand) the answer may hold.
             budget_ms: Time for the sources.
             rank_budget_ms: Time for the ranker; past it the blend ranks.
             tolerant: Leave failing sources out, and rank by the blend where the ranker fails (serving), instead of
@@ -209,16 +209,7 @@ class Pipeline:
             placement, query, merged, shares_KS, rank_budget_ms, degraded if tolerant else None
         )
         clock.lap("rank")
-        if placement.latest is not None:
-            nearest = self.generators[placement.latest.source]
-            answer = answer_latest(answer, placement.latest, nearest, query, limit, eligible_V)
-        if placement.newcomer is not None:
-            new_K = self._is_new(merged.rows_K)
-            ranks_K = merged.ranks_KS[new_K, placement.sources.index(placement.newcomer.source)]
-            answer = answer_newcomer(answer, placement.newcomer, merged.rows_K[new_K], ranks_K, limit)
-        answer = one_of_a_family(answer, family_V, limit)
-        if placement.fill is not None and len(answer.rows_n) < limit:
-            answer = fill(answer, self.generators[placement.fill], query, limit, eligible_V, family_V)
+        answer = self._rerank(placement, repeat, query, merged, answer, limit, eligible_V, caps)
         clock.lap("rerank")
         return Ranked(
             answer.rows_n,
@@ -232,6 +223,35 @@ class Pipeline:
             clock.laps,
             observed,
         )
+
+    def _rerank(
+        self,
+        placement: Placement,
+        repeat: RepeatPolicy,
+        query: Query,
+        merged: Merged,
+        answer: Answered,
+        limit: int,
+        eligible_V: NDArray[np.bool_],
+        caps: Sequence[Cap],
+    ) -> Answered:
+        """What the list must be beyond the order of scores."""
+        if placement.latest is not None:
+            nearest = self.generators[placement.latest.source]
+            answer = answer_latest(answer, placement.latest, nearest, query, limit, eligible_V)
+        if placement.newcomer is not None:
+            new_K = self._is_new(merged.rows_K)
+            ranks_K = merged.ranks_KS[new_K, placement.sources.index(placement.newcomer.source)]
+            answer = answer_newcomer(answer, placement.newcomer, merged.rows_K[new_K], ranks_K, limit)
+        capped = within_caps(answer, caps, limit)
+        fillers = [] if placement.fill is None else [placement.fill]
+        if not fillers and len(capped.rows_n) < len(answer.rows_n):
+            # Where caps made it short, its sources have more behind the candidates that they were asked for.
+            fillers = [name for name in placement.sources if placement.blends[repeat].weights.get(name, 0) > 0]
+        for name in fillers:
+            if len(capped.rows_n) < limit:
+                capped = fill(capped, name, self.generators[name], query, limit, eligible_V, caps)
+        return capped
 
     def _is_new(self, rows_K: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Which rows nobody had taken at the time of the fit."""

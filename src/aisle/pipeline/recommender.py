@@ -25,7 +25,7 @@ from aisle.pipeline.request import (
     RepeatPolicy,
     SourceShare,
 )
-from aisle.pipeline.rerank import Answered, one_of_a_family
+from aisle.pipeline.rerank import Answered, Cap, within_caps
 from aisle.pipeline.store_lists import StoreList, StoreLists
 from aisle.store.contract import BundleRecord, HistoryRows, Store
 
@@ -44,6 +44,14 @@ class RecommenderSettings(Protocol):
 
     def repeat_policy(self, placement: str) -> RepeatPolicy:
         """The placement's repeat policy where a request names none."""
+        ...
+
+    def max_per_category(self, placement: str) -> int | None:
+        """How many items of one category the placement's lists may hold; ``None``: any number."""
+        ...
+
+    def max_per_brand(self, placement: str) -> int | None:
+        """How many items of one brand the placement's lists may hold; ``None``: any number."""
         ...
 
     @property
@@ -195,14 +203,13 @@ class Recommender:
             repeat=repeat,
             limit=request.limit,
             eligible_V=eligible_V,
-            family_V=catalogue.family_V,
+            caps=self._caps(request.placement),
             budget_ms=self._settings.retrieve_budget_ms,
             rank_budget_ms=self._settings.rank_budget_ms,
             tolerant=True,
         )
         items = [
-            self._explain(pipeline, placement.fill, query, ranked, number, request.explain)
-            for number in range(len(ranked.rows_n))
+            self._explain(pipeline, query, ranked, number, request.explain) for number in range(len(ranked.rows_n))
         ]
         return Answer(items, self._version, ranked.degraded, ranked.policy, ranked.stage_ms, ranked.observed)
 
@@ -227,14 +234,24 @@ class Recommender:
             return self._store.visitor_items(request.user_id, request.session_id, kind)
         return {item_id for one, item_id in zip(history.types, history.item_ids, strict=True) if one == kind}
 
-    def _explain(
-        self, pipeline: Pipeline, fill: str | None, query: Query, ranked: Ranked, number: int, explain: bool
-    ) -> Recommended:
+    def _caps(self, placement: str) -> list[Cap]:
+        """One of a family of variants, and what the settings say of categories and brands."""
+        catalogue = self._catalogue
+        caps = [Cap(catalogue.family_V, 1)]
+        for group_V, most in (
+            (catalogue.leaf_V, self._settings.max_per_category(placement)),
+            (catalogue.brand_V, self._settings.max_per_brand(placement)),
+        ):
+            if most is not None:
+                caps.append(Cap(group_V, most))
+        return caps
+
+    def _explain(self, pipeline: Pipeline, query: Query, ranked: Ranked, number: int, explain: bool) -> Recommended:
         row = int(ranked.rows_n[number])
         at = int(np.searchsorted(ranked.merged.rows_K, row))
         merged = at < len(ranked.merged.rows_K) and ranked.merged.rows_K[at] == row and ranked.scores_n[number] > 0
         shares_S = ranked.shares_KS[at] if merged else np.zeros(0)
-        source = ranked.placed.get(row) or (ranked.source_of(at) if merged else str(fill))
+        source = ranked.placed.get(row) or ranked.source_of(at)
         sentence, because = pipeline.generators[source].reason(query, row)
         reason = sentence.replace("{item}", self._title(because)) if because is not None else sentence
         sources = {}
@@ -266,7 +283,7 @@ class Recommender:
         rows = np.array([catalogue.row_of[item_id] for item_id in popular], np.int32)
         scores = np.array(list(popular.values()), np.float32)
         allowed = eligible_V[rows] if len(rows) else np.zeros(0, np.bool_)
-        answer = one_of_a_family(Answered(rows[allowed], scores[allowed]), catalogue.family_V, request.limit)
+        answer = within_caps(Answered(rows[allowed], scores[allowed]), self._caps(request.placement), request.limit)
         reason = f"{name.capitalize()} in the last {counted.days} days"
         items = [
             Recommended(catalogue.item_ids[row], float(score), f"store_{name}", reason)

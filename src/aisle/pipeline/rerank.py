@@ -1,12 +1,14 @@
 """The rerank stage: what a list must be beyond the order of scores.
 
-One of a family of variants, complete, visibly touched by what the visitor just did, with a place for what is new.
+One of a family of variants, within the caps of categories and brands, complete, visibly touched by what the visitor
+just did, with a place for what is new. Caps come last: an item that a rule gave a place keeps them too.
 
 Legend of shapes: n answered items, V item rows.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -22,50 +24,79 @@ VISIBLE_ITEMS = 10
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer in rows, best first; ``placed`` names the source of each row that a rule put in its place."""
+    """An answer in rows, best first; ``placed`` names the source of each row that a rule or filler put in its place."""
 
     rows_n: NDArray[np.int32]
     scores_n: NDArray[np.float32]
     placed: dict[int, str] = field(default_factory=dict)
 
 
-def one_of_a_family(answer: Answered, family_V: NDArray[np.int64] | None, limit: int) -> Answered:
-    """The first ``limit`` items, of each family of variants only the best.
+@dataclass(frozen=True)
+class Cap:
+    """At most so many items of one group in a list: one of a family of variants, three of a brand.
 
-    Args:
-        answer: Any number of items.
-        family_V: The family of each row, negative where it is not known; ``None``: there are no families.
-        limit: At most so many are kept.
+    Attributes:
+        group_V: The group of each row; a negative row is of none, and never capped.
+        most: How many of each group may stand in a list, at least 1.
     """
-    kept = np.arange(min(limit, len(answer.rows_n)))
-    if family_V is not None:
-        families = family_V[answer.rows_n]
-        families = np.where(families < 0, -2 - np.arange(len(families)), families)  # unknown: a family of its own
-        _, first = np.unique(families, return_index=True)
-        kept = np.sort(first)[:limit]
+
+    group_V: NDArray[np.int64]
+    most: int
+
+
+def within_caps(answer: Answered, caps: Sequence[Cap], limit: int) -> Answered:
+    """The first ``limit`` items that keep every cap, greedily in their order.
+
+    An item that one cap refuses does not count for the others.
+    """
+    groups = [cap.group_V[answer.rows_n].tolist() for cap in caps]
+    counts: list[dict[int, int]] = [{} for _ in caps]
+    kept: list[int] = []
+    for at in range(len(answer.rows_n)):
+        if len(kept) == limit:
+            break
+        if all(
+            group[at] < 0 or count.get(group[at], 0) < cap.most
+            for cap, group, count in zip(caps, groups, counts, strict=True)
+        ):
+            kept.append(at)
+            for group, count in zip(groups, counts, strict=True):
+                count[group[at]] = count.get(group[at], 0) + 1
     return replace(answer, rows_n=answer.rows_n[kept], scores_n=answer.scores_n[kept])
 
 
 def fill(
     answer: Answered,
+    name: str,
     filler: Generator,
     query: Query,
     limit: int,
     eligible_V: NDArray[np.bool_],
-    family_V: NDArray[np.int64] | None,
+    caps: Sequence[Cap],
 ) -> Answered:
-    """Complete a short answer from a popularity list; the added items score 0."""
-    free = eligible_V.copy()
-    free[answer.rows_n] = False
+    """Complete a short answer that keeps the caps from one source; the added items score 0 and bear its name."""
     asked = 2 * limit
-    while True:
-        more = filler.candidates(query, asked, free).rows_k
+    while len(answer.rows_n) < limit:
+        more = filler.candidates(query, asked, _open_V(answer, eligible_V, caps)).rows_k
         rows = np.concatenate([answer.rows_n, more])
-        scores = np.pad(answer.scores_n, (0, len(more)))
-        longer = one_of_a_family(replace(answer, rows_n=rows, scores_n=scores), family_V, limit)
-        if len(longer.rows_n) == limit or len(more) < asked:
-            return longer
-        asked *= 4  # most of them were variants of each other
+        placed = {**dict.fromkeys(more.tolist(), name), **answer.placed}
+        # Each of them would do by itself, so a round adds at least one.
+        answer = within_caps(Answered(rows, np.pad(answer.scores_n, (0, len(more))), placed), caps, limit)
+        if len(more) < asked:
+            break
+    return answer
+
+
+def _open_V(answer: Answered, eligible_V: NDArray[np.bool_], caps: Sequence[Cap]) -> NDArray[np.bool_]:
+    """Which rows could be added to an answer: eligible, not in it, of no group that is full."""
+    open_V = eligible_V.copy()
+    open_V[answer.rows_n] = False
+    for cap in caps:
+        groups, counts = np.unique(cap.group_V[answer.rows_n], return_counts=True)
+        full = groups[(groups >= 0) & (counts >= cap.most)]
+        if len(full):
+            open_V &= ~np.isin(cap.group_V, full)
+    return open_V
 
 
 def answer_latest(
