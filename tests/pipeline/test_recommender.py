@@ -17,6 +17,8 @@ from aisle.pipeline import (
     Answer,
     Blend,
     ItemFilter,
+    LatestRule,
+    NewcomerRule,
     Pipeline,
     Placement,
     PriceRange,
@@ -50,6 +52,7 @@ def pipeline_of(popular: str = "lamp rug mug cup pot tea", *, placements: tuple[
     alone = {policy: Blend({"popular": 1.0}) for policy in ("allow", "exclude")}
     every = [
         Placement("for-you", "history", ("near", "own"), mixed, "popular"),  # type: ignore[arg-type]
+        Placement("buy-it-again", "history", ("own",), dict.fromkeys(("allow", "exclude"), Blend({"own": 1.0}))),
         Placement("bought-together", "items", ("near",), dict.fromkeys(("allow", "exclude"), Blend({"near": 1.0}))),
         Placement("popular", "history", ("popular",), alone),  # type: ignore[arg-type]
     ]
@@ -169,6 +172,123 @@ def test_what_was_bought_or_hidden_long_ago_is_not_forgotten(shop: Shop) -> None
     assert shop.ids("popular", repeat="exclude") == ["mug", "cup", "pot", "tea"]
     assert shop.ids("popular", repeat="exclude", session_id="s") == ["mug", "pot", "tea"]
     assert shop.ids("popular") == ["lamp", "mug", "cup", "pot", "tea"]
+
+
+def test_what_was_returned_is_no_longer_evidence(shop: Shop) -> None:
+    stranger = shop.ids()
+    shop.happens("view", "tea", day=0.5)
+    shop.happens("purchase", "tea")
+    shop.happens("purchase", "mug")
+    assert shop.ids(limit=3) == ["pot", "tea", "mug"]
+    assert shop.ids("buy-it-again") == ["tea", "mug"]
+    shop.happens("return", "tea", day=1.5)
+    assert shop.ids("buy-it-again") == ["mug"]
+    assert shop.ids()[0] == "mug", "nothing goes with mug, and tea says nothing any more"
+    shop.happens("return", "mug", day=1.5)
+    assert shop.ids() == stranger
+    assert shop.ids("buy-it-again") == []
+    assert "tea" not in shop.ids(repeat="exclude"), "it was bought before all the same"
+    shop.happens("view", "tea", day=1.6)
+    assert shop.ids("buy-it-again") == [], "a look at it is no purchase"
+    assert shop.ids(limit=1) == ["pot"], "but evidence anew"
+    shop.happens("purchase", "tea", day=1.7)
+    assert shop.ids("buy-it-again") == ["tea"]
+
+
+def test_who_changed_one_variant_for_another_may_buy_that_one_again(shop: Shop) -> None:
+    shop.store.put_items([Item(item_id="mug"), Item(item_id="cup", parent_id="mug")])
+    shop.happens("purchase", "mug")
+    shop.happens("return", "mug")
+    shop.happens("purchase", "cup")
+    assert shop.ids("buy-it-again") == ["cup"]
+
+
+def test_returned_and_hidden_items_stay_away_where_the_store_answers(empty: Shop) -> None:
+    for user in ("u", "v"):
+        for item_id in ("tea", "pot", "cup"):
+            empty.happens("purchase", item_id, user=user)
+    empty.happens("return", "tea")
+    empty.happens("hide", "cup")
+    assert empty.ids("buy-it-again") == ["pot"]
+    assert sorted(empty.ids("popular")) == ["pot", "tea"]
+    assert sorted(empty.ids("popular", user_id="v")) == ["cup", "pot", "tea"]
+
+
+class TestEveryPath:
+    """What must not be shown is shown on no path: ranked, filled, placed by a rule, completed for a cap, by the store.
+
+    Near says pot and cup for tea, content likes the newcomer best; popularity fills with lamp, rug, mug ...
+    """
+
+    @pytest.fixture
+    def busy(self, empty: Shop) -> Shop:
+        for item_id in NAMES[2:]:
+            empty.happens("purchase", item_id, user="somebody")
+            empty.store.put_items([Item(item_id=item_id, brand="Clay" if item_id in ("lamp", "rug") else None)])
+        empty.happens("purchase", "tea", day=2)
+        mixed = dict.fromkeys(("allow", "exclude"), Blend({"popular": 1.0}))
+        base = pipeline_of()
+        liked = np.array([0, 0, 0, 0, 0, 0, 0, 9], np.float32)
+        generators = {**base.generators, "content": PopularityList("content", liked, reason="Like what you bought")}
+        latest = LatestRule("near", within_minutes=60, nearest=1, place=1)
+        newcomer = NewcomerRule("content", nearest=1, place=1)
+        neighbours = dict.fromkeys(("allow", "exclude"), Blend({"near": 1.0}))
+        sources = ("popular", "content")
+        placements = {
+            "for-you": Placement("for-you", "history", ("near",), neighbours, "popular"),  # type: ignore[arg-type]
+            "popular": Placement("popular", "history", ("popular",), mixed, latest=latest),  # type: ignore[arg-type]
+            "trending": Placement("trending", "history", sources, mixed, newcomer=newcomer),  # type: ignore[arg-type]
+        }
+        pipeline = Pipeline(
+            item_ids=list(NAMES),
+            generators=generators,
+            placements=placements,
+            signals=base.signals,
+            target=base.target,
+            candidates_per_source=2,
+            history_limit=100,
+            fitted_until_ms=START_MS,
+            is_taken_V=np.array([name != "lamp" for name in NAMES]),
+        )
+        empty.workspace.settings_path.write_text("placements: {trending: {max_per_brand: 1}}")
+        empty.recommender = Recommender(empty.store, empty.workspace.config, empty.workspace.directory)
+        empty.activate("v1", pipeline)
+        return empty
+
+    def ways(self, shop: Shop) -> dict[str, list[str]]:
+        """What each path brings to the visitor ``u``, who just bought tea."""
+        return {
+            "ranked and filled": shop.ids("for-you"),
+            "latest": shop.ids("popular", limit=3),
+            "newcomer and caps": shop.ids("trending"),
+            "store": shop.ids("similar-items", items=("unknown",)),
+        }
+
+    def test_each_path_brings_its_items(self, busy: Shop) -> None:
+        ways = self.ways(busy)
+        assert ways["ranked and filled"][:4] == ["pot", "cup", "lamp", "rug"]
+        assert ways["latest"] == ["pot", "lamp", "rug"]
+        assert ways["newcomer and caps"][:2] == ["lamp", "mug"], "rug is of the brand of lamp"
+        assert sorted(ways["store"]) == sorted(NAMES[2:])
+
+    @pytest.mark.parametrize("item_id", NAMES[2:])
+    @pytest.mark.parametrize("how", ["sold out", "deleted", "hidden", "excluded variant"])
+    def test_no_path_brings_what_must_not_be_shown(self, busy: Shop, item_id: str, how: str) -> None:
+        before = self.ways(busy)
+        if how == "sold out":
+            busy.store.put_items([Item(item_id=item_id, available=False)])
+        elif how == "deleted":
+            busy.store.delete_item(item_id)
+        elif how == "hidden":
+            busy.happens("hide", item_id, day=0)
+        else:
+            busy.store.put_items([Item(item_id=item_id, parent_id="family"), Item(item_id="other", parent_id="family")])
+            busy.happens("hide", "other", day=0)
+        after = self.ways(busy)
+        assert any(item_id in items for items in before.values())
+        for way, items in after.items():
+            assert item_id not in items, way
+            assert len(items) >= 2, way
 
 
 def test_what_was_hidden_excluded_or_asked_with_is_not_answered(shop: Shop) -> None:

@@ -26,6 +26,7 @@ from aisle.pipeline.request import (
     SourceShare,
 )
 from aisle.pipeline.rerank import Answered, Cap, within_caps
+from aisle.pipeline.returns import returned_items, without_returned
 from aisle.pipeline.store_lists import StoreList, StoreLists
 from aisle.store.contract import BundleRecord, HistoryRows, Store
 
@@ -37,6 +38,7 @@ DEFAULT_TARGET = "purchase"
 #: A bundle that could not be read is tried again after this time, not by every request.
 RETRY_SECONDS = 10.0
 ITEM_PLACEMENTS = ("similar-items", "bought-together")
+AGAIN_PLACEMENT = "buy-it-again"
 
 
 class RecommenderSettings(Protocol):
@@ -190,7 +192,7 @@ class Recommender:
     ) -> Answer:
         catalogue = self._catalogue
         repeat = request.repeat or self._settings.repeat_policy(request.placement)
-        visitor = _visitor_query(pipeline, catalogue, history, now_ms)
+        visitor = _visitor_query(pipeline, catalogue, without_returned(history), now_ms)
         eligible_V = self._eligible(request, history, pipeline.target, repeat)
         placement = pipeline.placement(request.placement)
         query = visitor
@@ -226,6 +228,10 @@ class Recommender:
         eligible_V[rows] = False
         families = catalogue.family_V[rows]  # a variant of what must not be shown is no better
         eligible_V[np.isin(catalogue.family_V, families[families >= 0])] = False
+        if request.placement == AGAIN_PLACEMENT:
+            # Only the very item: who changed one size for another may well buy that one again.
+            returned = returned_items(history, target)
+            eligible_V[[row for item_id in returned if (row := catalogue.row_of.get(item_id)) is not None]] = False
         return eligible_V
 
     def _ever(self, request: RecommendationRequest, history: HistoryRows, kind: str) -> set[str]:
