@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from aisle.pipeline import Merged, Pipeline, Recommender
     from aisle.pipeline.rank_stage import RankStage
+    from aisle.workspace import Settings
 
 NUM_CANDIDATES = 500
 
@@ -46,7 +47,7 @@ def measure_ranker(
 
     workspace = Workspace.open(directory)
     with closing(workspace.open_store()) as store, threadpool_limits(limits=1):
-        recommender = Recommender(store, _Patient(workspace.config), directory)
+        recommender = Recommender(store, _patient(workspace.config), directory)
         recommender.refresh()
         pipeline = recommender.pipeline
         if pipeline is None or pipeline.rank_stage is None or pipeline.rank_stage.placement != placement:
@@ -70,16 +71,11 @@ def measure_ranker(
         }
 
 
-@dataclass(frozen=True)
-class _Patient:
+def _patient(settings: Settings) -> Settings:
     """A workspace's settings with time enough: a fallback would be quick, and no measurement."""
+    from aisle.workspace import Budgets
 
-    settings: Any
-    retrieve_budget_ms: float = 60_000.0
-    rank_budget_ms: float = 60_000.0
-
-    def repeat_policy(self, placement: str) -> Any:
-        return self.settings.repeat_policy(placement)
+    return settings.model_copy(update={"budgets": Budgets(retrieve_ms=60_000, rank_ms=60_000)})
 
 
 @dataclass
