@@ -5,9 +5,11 @@ Exit codes: 0 success, 1 failure, 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import importlib.util
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -32,8 +34,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recommend": ("recommend", "Recommendations in the shell."),
     "models": ("models", "The bundle registry: list, activate, roll back, delete."),
     "serve": ("serve", "The HTTP server."),
+    "backup": ("backup", "Save a workspace to one file."),
+    "restore": ("restore", "A workspace from its backup."),
     "bench": ("bench", "Benchmarks that name the machine."),
 }
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class LazyGroup(click.Group):
@@ -111,7 +117,18 @@ def run(arguments: Sequence[str]) -> int:
 def _explain(error: Exception) -> str:
     if isinstance(error, AisleError):
         return f"Error: {error}"
+    if _is_disk_full(error):
+        return (
+            f"Error: the disk is full ({error}). What was finished is kept: make room and run the same command again; "
+            "`aisle train --resume` goes on where the training was"
+        )
     return f"Error: {type(error).__name__}: {error} (unexpected; `aisle --debug ...` shows where)"
+
+
+def _is_disk_full(error: Exception) -> bool:
+    # NumPy says only how much of an array was written; Polars leaves out the number of the error.
+    says_so = re.search(r"^\d+ requested and \d+ written$|No space left on device", str(error))
+    return isinstance(error, OSError) and (error.errno in _DISK_FULL or says_so is not None)
 
 
 def _exists(module: str) -> bool:
