@@ -13,6 +13,7 @@ from aisle.serve.access import Keys
 from aisle.serve.drift import DriftCounts, drift_facts
 from aisle.serve.instruments import Fact, Instruments
 from aisle.serve.served_log import ServedLog
+from aisle.serve.write_lane import WriteLane
 from aisle.workspace import Workspace
 
 
@@ -34,6 +35,7 @@ class Service:
         self.store = self.workspace.open_store()
         self.recommender = Recommender(self.store, self.workspace.config, directory)
         self.instruments = Instruments()
+        self.writes = WriteLane()
         self.drift = DriftCounts.of_environment()
         self.served_log = ServedLog(self.store.log_served, on_lost=self.instruments.count_served_lost)
 

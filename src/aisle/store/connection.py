@@ -11,6 +11,7 @@ import fcntl
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -87,7 +88,7 @@ class Database:
         except BaseException as error:
             self.close()
             if isinstance(error, sqlite3.DatabaseError | sa.exc.DatabaseError | OSError):
-                raise DataError(f"cannot open the store {path}: {error}") from error
+                raise DataError(f"cannot open the store {path}: {_cause(error)}") from error
             raise
 
     def _connect(self) -> sqlite3.Connection:
@@ -111,11 +112,15 @@ class Database:
         Raises:
             BackendUnavailableError: another program holds the database, or the disk is full; nothing was written.
         """
-        with self._write_lock, self._said_clearly():
+        deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+        with self._writing(), self._said_clearly():
             if self._is_closed:
                 raise DataError(f"the store {self.path} is closed")
             with self._turn():
                 driver = driver_of(self._writer)
+                # Who has waited for the writers of this process waits that much less for those of others.
+                left_ms = max(0, round((deadline - time.monotonic()) * 1000))
+                driver.execute(f"PRAGMA busy_timeout = {left_ms}")
                 driver.execute(f"PRAGMA wal_autocheckpoint = {0 if is_bulk else CHECKPOINT_PAGES}")
                 with self._writer.begin():
                     # SQLAlchemy leaves the BEGIN to the driver, and the driver (isolation_level None) leaves it to us.
@@ -125,13 +130,26 @@ class Database:
                 driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     @contextmanager
-    def _said_clearly(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[None]:
+        """Wait in line with the writers of this process."""
+        if not self._write_lock.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise BackendUnavailableError(
+                f"the store {self.path} was held for {BUSY_TIMEOUT_MS / 1000:g} seconds; nothing was written; see "
+                "whether another program holds it, then send again"
+            )
+        try:
+            yield
+        finally:
+            self._write_lock.release()
+
+    @contextmanager
+    def _said_clearly(self, done: str = "written") -> Iterator[None]:
         try:
             yield
         except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
             raise BackendUnavailableError(
-                f"the store {self.path} cannot be written ({error}); nothing was; see whether another program holds it "
-                "and whether the disk is full, then send again"
+                f"the store {self.path} cannot be {done} ({_cause(error)}); nothing was; see whether another program "
+                "holds it and whether the disk is full, then send again"
             ) from error
 
     @contextmanager
@@ -157,7 +175,7 @@ class Database:
         """A connection for reading through SQLAlchemy; each statement sees one consistent state."""
         if self._is_closed:
             raise DataError(f"the store {self.path} is closed")
-        with self._engine.connect() as connection:
+        with self._said_clearly("read"), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -165,17 +183,18 @@ class Database:
         """The same, without SQLAlchemy's share of the time."""
         if self._is_closed:
             raise DataError(f"the store {self.path} is closed")
-        try:
-            connection = self._idle_readers.pop()
-        except IndexError:
-            connection = self._connect()
-        try:
-            yield connection
-        finally:
-            if self._is_closed:
-                connection.close()
-            else:
-                self._idle_readers.append(connection)
+        with self._said_clearly("read"):
+            try:
+                connection = self._idle_readers.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                yield connection
+            finally:
+                if self._is_closed:
+                    connection.close()
+                else:
+                    self._idle_readers.append(connection)
 
     def settings(self) -> list[dict[str, Any]]:
         """What each connection that is open now says of its durability: ``journal_mode`` and ``synchronous``."""
@@ -196,6 +215,11 @@ class Database:
             with suppress(IndexError):
                 while True:  # a reader that is in use now closes itself when it is given back
                     self._idle_readers.pop().close()
+
+
+def _cause(error: Exception) -> str:
+    """What the driver said, without SQLAlchemy's frame around it."""
+    return str(getattr(error, "orig", None) or error)
 
 
 def driver_of(connection: sa.Connection) -> sqlite3.Connection:
