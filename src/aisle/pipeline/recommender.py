@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aisle.bundle import Bundle
-from aisle.errors import ConfigError
+from aisle.errors import AisleError, ConfigError
 from aisle.pipeline.catalogue import Catalogue
 from aisle.pipeline.pipeline import Pipeline, Ranked
 from aisle.pipeline.query import Query
@@ -89,6 +89,7 @@ class Recommender:
         self._history_limit = DEFAULT_HISTORY_LIMIT
         self._store_lists = StoreLists(store)
         self._refused: str | None = None
+        self._fallback_refused: str | None = None
         self._retry_at = 0.0
 
     @property
@@ -120,6 +121,8 @@ class Recommender:
         version = active.version if active is not None else NO_BUNDLE
         degraded = []
         if version != self._version and not self._try_activate(active, version):
+            if self._fitted is None:
+                self._fall_back()
             degraded.append(f"refresh: the bundle {version} cannot be used, {self._version} goes on answering")
         changes = self._store.catalogue_changes(self._catalogue.change)
         if changes.items or changes.deleted:
@@ -131,25 +134,41 @@ class Recommender:
                 self._pipeline = self._fitted and self._fitted.with_new_items(self._catalogue.new_items())
         return degraded
 
+    def _fall_back(self) -> None:
+        """Answer by the bundle that was active before: a server that has just started has no other in memory."""
+        previous = self._store.previous_bundle()
+        if previous is None or self._fallback_refused == previous.version:
+            return
+        try:
+            self._activate(previous, previous.version)
+        except Exception as error:  # noqa: BLE001 - then popular items from the store must do
+            self._fallback_refused = previous.version
+            _log_refused(previous.version, self._version, error)
+
     def _try_activate(self, active: BundleRecord | None, version: str) -> bool:
         """Whether the bundle answers now; one that could not be read is tried again after a while."""
         if self._refused == version and time.monotonic() < self._retry_at:
             return False
         try:
-            self._activate(self._directory / active.path if active is not None else None, version)
-        except Exception:  # whatever is wrong with it, the one before is better than none
-            logger.exception("the bundle %s cannot be used, %s goes on answering", version, self._version)
+            self._activate(active, version)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, the one before is better than none
+            _log_refused(version, self._version, error)
             self._refused, self._retry_at = version, time.monotonic() + RETRY_SECONDS
             return False
         self._refused = None
         return True
 
-    def _activate(self, path: Path | None, version: str) -> None:
-        # The registry verified every hash when the bundle was activated; each worker need not do it again.
-        pipeline = Pipeline.load(Bundle.open(path, verify=False)) if path is not None else None
+    def _activate(self, record: BundleRecord | None, version: str) -> None:
+        pipeline = None if record is None else Pipeline.load(self._open(record))
         self._catalogue = Catalogue(pipeline.item_ids if pipeline is not None else [])
         self._history_limit = pipeline.history_limit if pipeline is not None else DEFAULT_HISTORY_LIMIT
         self._fitted, self._pipeline, self._version = pipeline, pipeline, version
+
+    def _open(self, record: BundleRecord) -> Bundle:
+        # Who activates a bundle checks every hash, so a switch costs no worker the time; but files may have been
+        # damaged before a server starts, when nobody waits yet.
+        is_first = self._fitted is None
+        return Bundle.open(self._directory / record.path, verify=is_first, manifest_sha256=record.manifest_sha256)
 
     def recommend(self, request: RecommendationRequest) -> Answer:
         """Answer one request.
@@ -300,6 +319,13 @@ class Recommender:
             missing = "no model yet" if self._pipeline is None else f"{self._version} has no such placement"
             degraded.append(f"rank: {missing}, popular items instead")
         return Answer(items, self._version, degraded, policy=f"store-{name}")
+
+
+def _log_refused(version: str, answering: str, error: Exception) -> None:
+    unexpected = None if isinstance(error, AisleError) else error
+    logger.error(
+        "the bundle %s cannot be used (%s); %s goes on answering", version, error, answering, exc_info=unexpected
+    )
 
 
 def _visitor_query(pipeline: Pipeline, catalogue: Catalogue, history: HistoryRows, now_ms: int) -> Query:

@@ -38,6 +38,7 @@ class Service:
         self.writes = WriteLane()
         self.drift = DriftCounts.of_environment()
         self.served_log = ServedLog(self.store.log_served, on_lost=self.instruments.count_served_lost)
+        self.recommender.refresh()  # ready means that the first answer need not wait for the bundle
 
     def facts(self) -> Mapping[str, Fact]:
         """What a scrape reads from the store and from all workers' observations, the same from every worker."""

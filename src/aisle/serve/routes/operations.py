@@ -34,6 +34,7 @@ class Ready(BaseModel):
     model_version: str = Field(description="what answers now; without a bundle, the store itself")
     simulated: bool = Field(description="whether the shop's data is made up")
     clock: str = Field(description="the shop's own time, RFC 3339")
+    degraded: list[str] = Field(description="why another version than the active one answers; empty when all is well")
 
 
 class PlacementReport(BaseModel):
@@ -65,13 +66,14 @@ async def health() -> Response:
 def readiness(service: ServiceOfApp) -> Response:
     """Ready to answer, also without a bundle: then popular and trending come from the store."""
     clock = format_timestamp(service.store.now_ms())
-    service.recommender.refresh()
+    degraded = service.recommender.refresh()
     return JsonAnswer(
         {
             "ready": True,
             "model_version": service.recommender.model_version,
             "simulated": service.is_simulated,
             "clock": clock,
+            "degraded": degraded,
         }
     )
 
