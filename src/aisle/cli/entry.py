@@ -34,6 +34,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recommend": ("recommend", "Recommendations in the shell."),
     "models": ("models", "The bundle registry: list, activate, roll back, delete."),
     "serve": ("serve", "The HTTP server."),
+    "backup": ("backup", "Save a workspace to one file."),
+    "restore": ("restore", "A workspace from its backup."),
     "bench": ("bench", "Benchmarks that name the machine."),
 }
 
