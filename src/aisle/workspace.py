@@ -24,7 +24,8 @@ store:
 server:
   # Without keys the server answers on the loopback address only. With keys every call is checked.
   # admin_key: a long secret                   # for everything
-  # write_key: another one                     # for events sent by browsers, and nothing else
+  # write_key: another one                     # public: for events sent by browsers, and nothing else
+  # browser_placements: [similar-items]        # ... and recommendations of these placements; default: none
   # allowed_origins: ["https://shop.example"]  # pages that may call from a browser
   # max_body_bytes: 8388608                    # longer bodies are refused
   # Calls a second of one client address, and how many may come at once; per_key the same for all who use one key.
@@ -39,9 +40,17 @@ server:
 # may take before the blend ranks instead, in milliseconds.
 # budgets: {retrieve_ms: 50, rank_ms: 50}
 
-# Whether this shop's data is made up; its first page then says so.
+# Where the pictures of items may come from; pictures from elsewhere are not shown in the storefront, but drawn.
+# storefront: {image_origins: ["https://images.shop.example"]}
+
+# Whether this shop's data is made up; its storefront then says so.
 # simulated: false
 """
+
+
+PlacementName = Literal["for-you", "similar-items", "bought-together", "buy-it-again", "trending", "popular"]
+#: A scheme, a host and perhaps a port: what a page's content security policy can name.
+Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")]
 
 
 class StoreSettings(Strict):
@@ -75,6 +84,7 @@ class ServerSettings(Strict):
 
     admin_key: Annotated[str, Field(min_length=8)] | None = None
     write_key: Annotated[str, Field(min_length=8)] | None = None
+    browser_placements: tuple[PlacementName, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1)] = 8 * 1024 * 1024
     rate_limits: RateLimits = RateLimits()
@@ -117,6 +127,12 @@ class Budgets(Strict):
     rank_ms: Annotated[float, Field(gt=0)] = 50.0
 
 
+class StorefrontSettings(Strict):
+    """How the shop looks that the server shows."""
+
+    image_origins: tuple[Origin, ...] = ()
+
+
 class Settings(Strict):
     """What ``aisle.yaml`` says."""
 
@@ -124,6 +140,7 @@ class Settings(Strict):
     server: ServerSettings = ServerSettings()
     placements: Placements = Placements()
     budgets: Budgets = Budgets()
+    storefront: StorefrontSettings = StorefrontSettings()
     simulated: bool = False
 
     def repeat_policy(self, placement: str) -> Literal["allow", "exclude"]:

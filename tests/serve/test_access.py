@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 
 import pytest
+from httpx import Response
 from starlette.testclient import TestClient
 
 from aisle.errors import ConfigError
 from aisle.serve.access import Keys, check_binding
+from aisle.serve.storefront.sign_in import COOKIE_NAME, VALID_SECONDS, is_valid_pass, new_pass
 
 ADMIN, WRITE = "admin-key-1234", "write-key-5678"
 KEYS = f"server: {{admin_key: {ADMIN}, write_key: {WRITE}}}"
@@ -73,13 +77,22 @@ def test_a_refusal_says_what_to_do(keyed: TestClient) -> None:
 
 
 def test_documents_without_data_are_open(keyed: TestClient) -> None:
-    for path in ("/", "/page/page.js", "/page/page.css", "/docs", "/openapi.json"):
+    for path in ("/aisle.js", "/storefront/storefront.js", "/sign-in", "/docs", "/openapi.json"):
         assert keyed.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/page/../v1/models", "/page/%2e%2e/v1/models", "//v1/models", "/docs/../v1/models"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/storefront/../v1/models",
+        "/storefront/%2e%2e/v1/models",
+        "/products/%2e%2e/v1/models",
+        "//v1/models",
+        "/docs/../v1/models",
+    ],
+)
 def test_no_detour_leads_past_the_key(keyed: TestClient, path: str) -> None:
-    assert keyed.get(path).status_code in (401, 404)
+    assert keyed.get(path, follow_redirects=False).status_code in (303, 401, 404)
 
 
 def test_a_beacon_may_send_events_as_text_with_the_key_in_the_address(keyed: TestClient) -> None:
@@ -149,3 +162,84 @@ def test_without_keys_a_foreign_name_for_this_machine_is_refused(start: Callable
         assert client.get("/v1/users", headers={"host": host}).status_code == 200
     with_keys = start(f"server: {{admin_key: {ADMIN}}}")
     assert with_keys.get("/v1/users", headers={"host": "shop.example", **bearer(ADMIN)}).status_code == 200
+
+
+BROWSERS = f"server: {{admin_key: {ADMIN}, write_key: {WRITE}, browser_placements: [popular, similar-items]}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"placement": "popular"}, 200),
+        ({"placement": "similar-items", "items": ["a"], "fields": ["title"]}, 200),
+        ({"placement": "for-you"}, 403),
+        ({"placement": "popular", "explain": True}, 403),
+        ({"placement": "nowhere"}, 422),
+    ],
+)
+def test_the_write_key_may_ask_for_the_placements_of_browsers(
+    start: Callable[..., TestClient], body: dict[str, object], status: int
+) -> None:
+    client = start(BROWSERS)
+    assert client.post("/v1/recommendations", json=body, headers=bearer(WRITE)).status_code == status
+    as_text = client.post(
+        f"/v1/recommendations?key={WRITE}", content=json.dumps(body), headers={"content-type": "text/plain"}
+    )
+    assert as_text.status_code == status
+    admin = client.post("/v1/recommendations", json=body, headers=bearer(ADMIN))
+    assert admin.status_code == (422 if status == 422 else 200)
+
+
+def test_with_placements_for_browsers_the_write_key_still_opens_nothing_else(start: Callable[..., TestClient]) -> None:
+    client = start(BROWSERS)
+    for method, path, body, _ in CALLS:
+        if path not in ("/v1/events", "/v1/recommendations"):
+            assert client.request(method, path, json=body, headers=bearer(WRITE)).status_code == 403
+
+
+def test_an_unknown_placement_for_browsers_is_a_configuration_error(start: Callable[..., TestClient]) -> None:
+    with pytest.raises(ConfigError, match="browser_placements"):
+        start("server: {browser_placements: [for-me]}")
+
+
+def signed_in(client: TestClient, key: str = ADMIN) -> Response:
+    return client.post("/sign-in", data={"key": key}, follow_redirects=False)
+
+
+SAME_ORIGIN = {"origin": "http://127.0.0.1"}
+
+
+def test_the_storefront_asks_for_the_admin_key(keyed: TestClient) -> None:
+    for path in ("/", "/products", "/products/tea", "/cart", "/visitors", "/pictures/tea"):
+        answer = keyed.get(path, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
+    for key in (WRITE, "wrong", ""):
+        refused = signed_in(keyed, key)
+        assert refused.status_code == 401 and "set-cookie" not in refused.headers
+    cookie = signed_in(keyed).headers["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=strict" in cookie and ADMIN not in cookie
+    assert keyed.get("/").status_code == 200
+
+
+def test_the_storefronts_pass_opens_its_pages_and_their_two_calls_alone(keyed: TestClient) -> None:
+    signed_in(keyed)
+    for method, path, body, _ in CALLS:
+        is_theirs = path in ("/v1/events", "/v1/recommendations")
+        status = keyed.request(method, path, json=body, headers=SAME_ORIGIN).status_code
+        assert status in ((200, 202) if is_theirs else (401,)), path
+    for headers in ({}, {"origin": "http://127.0.0.1:81"}):
+        assert keyed.post("/v1/events", json={"events": []}, headers=headers).status_code in (401, 403)
+        assert keyed.post("/cart", data={"item_id": "tea"}, headers=headers).status_code in (401, 403)
+
+
+def test_a_pass_ends_and_cannot_be_forged(keyed: TestClient) -> None:
+    made = new_pass(ADMIN, 1000.0)
+    assert is_valid_pass(made, ADMIN, 1000.0 + VALID_SECONDS - 1)
+    assert not is_valid_pass(made, ADMIN, 1000.0 + VALID_SECONDS)
+    assert not is_valid_pass(made, "another-admin-key", 1000.0)
+    late = f"{2 * 10**9}.{made.partition('.')[2]}"
+    for forged in (late, "", ".", "x", new_pass(WRITE, time.time()), "\udcff.\udcff"):
+        assert not is_valid_pass(forged, ADMIN, 1000.0)
+    for forged in (late, "x.y", '"', "9"):
+        keyed.cookies.set(COOKIE_NAME, forged)
+        assert keyed.get("/", follow_redirects=False).status_code == 303

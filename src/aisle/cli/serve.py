@@ -42,7 +42,7 @@ READY_TIMEOUT_SECONDS = 120
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Number of processes.")
 @click.pass_obj
 def command(context: CliContext, host: str, port: int, workers: int) -> None:
-    """Serve the HTTP API and the first page.
+    """Serve the HTTP API and the storefront.
 
     \b
     Example:

@@ -5,23 +5,33 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http.cookies import CookieError, SimpleCookie
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aisle.errors import ConfigError
 from aisle.serve.faults import problem
+from aisle.serve.storefront.sign_in import COOKIE_NAME, is_valid_pass
 
-Role = Literal["admin", "write"]
+Role = Literal["admin", "write", "storefront"]
 
 #: What the write-only key may do: send events, nothing else.
 WRITE_CALLS = frozenset({("POST", "/v1/events")})
-#: Documents without any data of the shop: the first page asks for a key itself before it calls.
-_OPEN_DOCUMENTS = ("/page/", "/docs", "/openapi.json", "/favicon.ico")
+#: What it may do beside that where the settings name placements for browsers; the endpoint holds it to those.
+BROWSER_CALL = ("POST", "/v1/recommendations")
+#: Where the role of the caller stands for endpoints, in a call's scope; missing where the server has no keys.
+ROLE_IN_SCOPE = "aisle.role"
+#: Documents and scripts without any data of the shop.
+_OPEN_DOCUMENTS = ("/storefront/", "/aisle.js", "/sign-in", "/docs", "/openapi.json", "/favicon.ico")
+#: The storefront's pages, beside "/": a person is sent to the sign-in page from there.
+_PAGES = ("/products", "/cart", "/visitors", "/pictures/")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -72,9 +82,12 @@ def check_binding(host: str, keys: Keys) -> None:
 class AccessGuard:
     """ASGI middleware that checks the key and the origin of every call before anything else reads it."""
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, allowed_origins: Sequence[str] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, *, keys: Keys, allowed_origins: Sequence[str] = (), has_browser_placements: bool = False
+    ) -> None:
         self._app = app
         self._keys = keys
+        self._write_calls = WRITE_CALLS | {BROWSER_CALL} if has_browser_placements else WRITE_CALLS
         self._allowed_origins = frozenset(allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -86,6 +99,9 @@ class AccessGuard:
             )
             if refusal is not None:
                 status, detail = refusal
+                if status == 401 and scope["method"] == "GET" and _is_page(scope["path"]):
+                    await RedirectResponse("/sign-in", 303)(scope, receive, send)
+                    return
                 challenge = {"www-authenticate": 'Bearer realm="aisle"'} if status == 401 else None
                 await problem(status, detail, challenge)(scope, receive, send)
                 return
@@ -100,7 +116,10 @@ class AccessGuard:
 
     def _refuse_key(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         path: str = scope["path"]
-        if not self._keys.are_set or path == "/" or path.startswith(_OPEN_DOCUMENTS):
+        if not self._keys.are_set or path.startswith(_OPEN_DOCUMENTS):
+            return None
+        if self._may_by_pass(scope, headers):
+            scope[ROLE_IN_SCOPE] = "storefront"
             return None
         scheme, _, header_key = headers.get("authorization", "").partition(" ")
         if header_key:
@@ -115,9 +134,20 @@ class AccessGuard:
                 return 401, "the admin key must travel in the header (Authorization: Bearer KEY), received it as ?key="
         if role is None:
             return 401, "expected a key of this server: send the header Authorization: Bearer KEY"
-        if role == "write" and (scope["method"], path) not in WRITE_CALLS:
+        if role == "write" and (scope["method"], path) not in self._write_calls:
             return 403, "the write-only key may send events (POST /v1/events) and nothing else; use the admin key"
+        scope[ROLE_IN_SCOPE] = role
         return None
+
+    def _may_by_pass(self, scope: Scope, headers: Headers) -> bool:
+        """Whether the storefront's cookie opens this call; to change anything it must come from our own pages."""
+        if "authorization" in headers or self._keys.admin is None:
+            return False
+        is_read = scope["method"] in _SAFE_METHODS
+        if not is_read and urlsplit(headers.get("origin", "")).netloc != headers.get("host"):
+            return False
+        is_ours = _is_page(scope["path"]) or (scope["method"], scope["path"]) in WRITE_CALLS | {BROWSER_CALL}
+        return is_ours and is_valid_pass(_cookie(headers, COOKIE_NAME), self._keys.admin, time.time())
 
     def _refuse_origin(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
         """A page of another site must not change anything here through its visitor's browser."""
@@ -127,6 +157,18 @@ class AccessGuard:
         if urlsplit(origin).netloc == headers.get("host"):
             return None
         return 403, f"the origin {origin[:200]!r} is not allowed; add it to server.allowed_origins in aisle.yaml"
+
+
+def _is_page(path: str) -> bool:
+    return path == "/" or path.startswith(_PAGES)
+
+
+def _cookie(headers: Headers, name: str) -> str:
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return ""
+    return morsel.value if morsel is not None else ""
 
 
 def _read_text_as_json(scope: Scope) -> None:

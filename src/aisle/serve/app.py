@@ -58,7 +58,12 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
     """The last one added is the first that a call meets."""
     server = service.workspace.config.server
     app.add_middleware(BodyLimit, max_body_bytes=server.max_body_bytes)
-    app.add_middleware(AccessGuard, keys=service.keys, allowed_origins=server.allowed_origins)
+    app.add_middleware(
+        AccessGuard,
+        keys=service.keys,
+        allowed_origins=server.allowed_origins,
+        has_browser_placements=bool(server.browser_placements),
+    )
     app.add_middleware(EncodedPaths)
     app.add_middleware(Measurement, instruments=service.instruments)
     if server.allowed_origins:

@@ -25,6 +25,8 @@ MAX_EVENTS_PER_CALL = 10_000
 MAX_ITEMS_PER_CALL = 10_000
 
 Placement = Literal["for-you", "similar-items", "bought-together", "buy-it-again", "trending", "popular"]
+#: What an answer may repeat of an item: what a shop shows to everybody, never its own attributes.
+ShownField = Literal["title", "category", "brand", "price", "currency", "available", "image_url"]
 PathId = Annotated[Id, BeforeValidator(decode_path_id)]
 Names = Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=1000)]
 
@@ -204,6 +206,9 @@ class RecommendationBody(Body):
     repeat: Literal["allow", "exclude"] | None = Field(
         default=None, description="overrides the placement's policy on items the user bought before"
     )
+    fields: list[ShownField] = Field(
+        default_factory=list, max_length=7, description="what each recommended item is to say of itself"
+    )
 
     def to_request(self) -> RecommendationRequest:
         """The same question as the pipeline takes it."""
@@ -229,6 +234,18 @@ class SourceAnswer(BaseModel):
     share: float = Field(description="its part of the blend's score, also where a ranker gave the order")
 
 
+class ShownItem(BaseModel):
+    """What a shop shows to everybody of an item."""
+
+    title: str | None = None
+    category: list[str] | None = None
+    brand: str | None = None
+    price: float | None = None
+    currency: str | None = None
+    available: bool | None = None
+    image_url: str | None = None
+
+
 class RecommendedAnswer(BaseModel):
     """One recommended item."""
 
@@ -239,6 +256,7 @@ class RecommendedAnswer(BaseModel):
     )
     reason: str
     sources: dict[str, SourceAnswer] | None = Field(default=None, description="only with explain")
+    item: ShownItem | None = Field(default=None, description="only with fields: those of them that the item has")
 
 
 class RecommendationAnswer(BaseModel):

@@ -13,6 +13,7 @@ from aisle.serve.instruments import Instruments
 from aisle.serve.path_ids import decode_segment
 
 WORKER_HEADER = "x-aisle-worker"
+_PATHS_WITH_IDS = (b"/v1/", b"/products/", b"/pictures/")
 
 
 class EncodedPaths:
@@ -26,9 +27,9 @@ class EncodedPaths:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Rewrite the path of an API call; all others pass as they are."""
+        """Rewrite a path that may name an id; all others pass as they are."""
         raw_path: bytes = scope.get("raw_path") or b""
-        if scope["type"] == "http" and raw_path.startswith(b"/v1/") and b"%" in raw_path:
+        if scope["type"] == "http" and raw_path.startswith(_PATHS_WITH_IDS) and b"%" in raw_path:
             scope["path"] = "/".join(map(decode_segment, raw_path.decode("latin-1").split("/")))
         await self._app(scope, receive, send)
 

@@ -13,6 +13,7 @@ from aisle.serve.access import Keys
 from aisle.serve.drift import DriftCounts, drift_facts
 from aisle.serve.instruments import Fact, Instruments
 from aisle.serve.served_log import ServedLog
+from aisle.serve.shelf import Shelf
 from aisle.serve.write_lane import WriteLane
 from aisle.workspace import Workspace
 
@@ -29,11 +30,15 @@ class Service:
 
     def __init__(self, directory: Path) -> None:
         self.workspace = Workspace.open(directory)
-        server = self.workspace.config.server
+        settings = self.workspace.config
+        server = settings.server
         self.keys = Keys(server.admin_key, server.write_key)
-        self.is_simulated = self.workspace.config.simulated
+        self.browser_placements = frozenset(server.browser_placements)
+        self.image_origins = settings.storefront.image_origins
+        self.is_simulated = settings.simulated
         self.store = self.workspace.open_store()
-        self.recommender = Recommender(self.store, self.workspace.config, directory)
+        self.recommender = Recommender(self.store, settings, directory)
+        self.shelf = Shelf(self.recommender)
         self.instruments = Instruments()
         self.writes = WriteLane()
         self.drift = DriftCounts.of_environment()

@@ -1,6 +1,6 @@
 """The calls of the API, one module per noun."""
 
-from aisle.serve.routes import catalogue, events, models, operations, page, recommendations, users
+from aisle.serve.routes import catalogue, events, models, operations, recommendations, script, storefront, users
 
 ROUTERS = (
     events.router,
@@ -9,7 +9,8 @@ ROUTERS = (
     users.router,
     models.router,
     operations.router,
-    page.router,
+    script.router,
+    storefront.router,
 )
 
 __all__ = ["ROUTERS"]

@@ -35,16 +35,8 @@ def list_items(
     item_id: Annotated[list[str] | None, Query(max_length=MAX_PAGE, description="only these items")] = None,
 ) -> Response:
     """The current catalogue in pages, in the order in which the items first came."""
-    service.recommender.refresh()
-    catalogue = service.recommender.catalogue
-    if item_id:
-        known = (catalogue.row_of.get(one) for one in dict.fromkeys(item_id))
-        items = [catalogue.records[row] for row in known if row is not None]
-    else:
-        items = catalogue.records
-    words = search.casefold().split()
-    found = [item for item in items if item is not None and _matches(item, words)]
-    return JsonAnswer({"items": [item_json(item) for item in found[offset : offset + limit]], "total": len(found)})
+    found = service.shelf.page(search=search, item_ids=item_id or (), offset=offset, limit=limit)
+    return JsonAnswer({"items": [item_json(item) for item in found.items], "total": found.total})
 
 
 @router.post("/v1/items", response_model=ItemsAnswer, responses=refusals())
@@ -94,8 +86,3 @@ def item_json(item: Item) -> dict[str, Any]:
         if name in fields:
             fields[name] = format_timestamp(fields[name])
     return fields
-
-
-def _matches(item: Item, words: list[str]) -> bool:
-    text = f"{item.title or ''} {item.item_id}".casefold()
-    return all(word in text for word in words)
