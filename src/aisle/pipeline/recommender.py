@@ -166,9 +166,9 @@ class Recommender:
 
     def _open(self, record: BundleRecord) -> Bundle:
         # Who activates a bundle checks every hash, so a switch costs no worker the time; but files may have been
-        # damaged before a server starts, when nobody waits yet.
-        is_first = self._fitted is None
-        return Bundle.open(self._directory / record.path, verify=is_first, manifest_sha256=record.manifest_sha256)
+        # damaged before a server starts, when nobody waits yet, and what was refused must prove itself.
+        in_doubt = self._fitted is None or self._refused == record.version
+        return Bundle.open(self._directory / record.path, verify=in_doubt, manifest_sha256=record.manifest_sha256)
 
     def recommend(self, request: RecommendationRequest) -> Answer:
         """Answer one request.
