@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from pathlib import Path
 
+import polars as pl
+
 from aisle.cli.entry import run
-from aisle.data.simulate import Simulated, simulate_shop
 
 NUM_USERS, NUM_ITEMS, NUM_DAYS, SEED = 150, 120, 150, 0
-
-
-def simulated() -> Simulated:
-    """The shop that :func:`make_trained_shop` imports, with its truth."""
-    return simulate_shop(NUM_USERS, NUM_ITEMS, NUM_DAYS, SEED)
-
+#: A pair bought together less often than this before the end is not to be told from chance.
+MIN_TOGETHER = 8
 
 #: Settings under which no stage falls back, whatever else the machine is at.
 NO_HASTE = "budgets: {retrieve_ms: 60000, rank_ms: 60000}\n"
@@ -64,7 +63,7 @@ def _trained(directory: Path, *recipe: str) -> Path:
     sizes = ["--users", str(NUM_USERS), "--items", str(NUM_ITEMS), "--days", str(NUM_DAYS), "--seed", str(SEED)]
     commands = [
         ["init", str(directory)],
-        ["data", "simulate", *sizes, "-o", str(data)],
+        ["data", "simulate", *sizes, "--no-impressions", "-o", str(data)],
         ["-C", str(directory), "import", "items", str(data / "items.parquet")],
         ["-C", str(directory), "import", "events", str(data / "events.parquet")],
         ["-C", str(directory), "train", *recipe],
@@ -72,3 +71,13 @@ def _trained(directory: Path, *recipe: str) -> Path:
     for command in commands:
         assert run(command) == 0, command
     return directory
+
+
+def planted_pairs(shop: Path) -> list[tuple[str, str]]:
+    """The complements that were planted, those that were bought together often enough."""
+    complements = [tuple(pair) for pair in json.loads((shop / "data" / "truth.json").read_text())["complements"]]
+    purchases = pl.read_parquet(shop / "data" / "events.parquet").filter(pl.col("type") == "purchase")
+    together: Counter[tuple[str, str]] = Counter()
+    for items in purchases.group_by("order_id").agg(pl.col("item_id").unique())["item_id"].to_list():
+        together.update((one, other) for one in items for other in items)
+    return [(one, other) for one, other in complements if together[one, other] >= MIN_TOGETHER]

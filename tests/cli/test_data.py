@@ -81,9 +81,12 @@ def test_simulate_is_the_same_for_the_same_seed(tmp_path: Path, capsys: pytest.C
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == [
         "events.parquet",
         "items.parquet",
+        "truth-items.parquet",
+        "truth-shown.parquet",
+        "truth-users.parquet",
         "truth.json",
     ]
-    for kind in ("items", "events"):
+    for kind in ("items", "events", "truth_users", "truth_items", "truth_shown"):
         assert pl.read_parquet(reports[0]["files"][kind]).equals(pl.read_parquet(reports[1]["files"][kind]))
     truth = json.loads((tmp_path / "one" / "truth.json").read_text())
     assert truth["complements"]

@@ -48,7 +48,7 @@ def test_a_simulated_shop_from_nothing_to_numbers(
     assert "for-you" in captured.out
     assert "ease_mix" in captured.out
     assert "basket-completion (" in captured.out
-    for stage in ("items: 40 accepted", "events: ", "fit generators: ", "baselines: "):
+    for stage in ("items: 60 accepted", "events: ", "fit generators: ", "baselines: "):
         assert stage in captured.err, "progress throughout"
     workspace = Workspace.open(directory)
     assert workspace.config.simulated

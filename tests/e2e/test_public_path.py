@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from aisle.cli.entry import run
-
-#: A pair bought together less often than this before the end is not to be told from chance.
-MIN_TOGETHER = 8
+from tests.shops import planted_pairs
 
 
 @pytest.fixture
@@ -29,16 +25,6 @@ def recommend(shop: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
     report = json.loads(capsys.readouterr().out)
     assert report["degraded"] == []
     return [item["item_id"] for item in report["items"]]
-
-
-def planted_pairs(shop: Path) -> list[tuple[str, str]]:
-    """The complements that were planted, those that were bought together often enough."""
-    complements = [tuple(pair) for pair in json.loads((shop / "data" / "truth.json").read_text())["complements"]]
-    purchases = pl.read_parquet(shop / "data" / "events.parquet").filter(pl.col("type") == "purchase")
-    together: Counter[tuple[str, str]] = Counter()
-    for items in purchases.group_by("order_id").agg(pl.col("item_id").unique())["item_id"].to_list():
-        together.update((one, other) for one in items for other in items)
-    return [(one, other) for one, other in complements if together[one, other] >= MIN_TOGETHER]
 
 
 def test_planted_complements_are_bought_together(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,7 +160,7 @@ def moments(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     (directory / "recipe.yaml").write_text(RANKED)
     recipe = load(directory / "recipe.yaml")
     if request.param == "simulated":
-        shop = simulate_shop(num_users=320, num_items=120, num_days=200, seed=1)
+        shop = simulate_shop(num_users=320, num_items=120, num_days=200, seed=1, impressions=False)
         items, events = shop.items, shop.events
     else:
         if datasets.locate(RETAIL) is None:

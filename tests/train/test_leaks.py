@@ -91,7 +91,7 @@ def change_the_future(shop: Simulated, split: dt.datetime) -> Simulated:
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> tuple[ShopLog, ShopLog]:
     """The history of a simulated shop, and that of one with another future."""
-    shop = simulate_shop(num_users=80, num_items=60, num_days=100, seed=2)
+    shop = simulate_shop(num_users=80, num_items=60, num_days=100, seed=2, impressions=False)
     last = shop.events["timestamp"].max()
     assert isinstance(last, dt.datetime)
     split = last.replace(hour=0, minute=0, second=0, microsecond=0) - dt.timedelta(days=HORIZON_DAYS - 1)
@@ -271,7 +271,7 @@ class _Rows:
 
 @pytest.fixture(scope="module")
 def shop() -> Simulated:
-    return simulate_shop(num_users=80, num_items=60, num_days=100, seed=2)
+    return simulate_shop(num_users=80, num_items=60, num_days=100, seed=2, impressions=False)
 
 
 #: In horizons back from the end; the one before has too little history behind it.

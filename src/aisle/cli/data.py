@@ -80,27 +80,32 @@ def get_data_set(name: str, output: Path | None, as_json: bool) -> None:
 @click.option("--items", "num_items", default=120, show_default=True, type=click.IntRange(20))
 @click.option("--days", "num_days", default=120, show_default=True, type=click.IntRange(1))
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option(
+    "--impressions/--no-impressions", default=True, show_default=True, help="Whether events tell what was shown."
+)
 @click.option("-o", "output", required=True, type=_OUTPUT, help="Directory to write.")
 @_JSON
-def simulate(num_users: int, num_items: int, num_days: int, seed: int, output: Path, as_json: bool) -> None:
-    """Simulate a small shop whose complements are known (truth.json).
+def simulate(
+    num_users: int, num_items: int, num_days: int, seed: int, impressions: bool, output: Path, as_json: bool
+) -> None:
+    """Simulate a shop whose truth is known.
+
+    Beside items and events it writes the truth: truth.json (complements, substitutes, what is used up and when, how far
+    down a list eyes go, bots) and truth-*.parquet (each user's taste, each item's style and popularity, each list shown
+    with its propensities).
 
     \b
     Example:
       aisle data simulate --users 500 --seed 1 -o shop
     """
-    import orjson
-
     from aisle.data import datasets
     from aisle.data.online_retail import Prepared
     from aisle.data.simulate import simulate_shop
+    from aisle.data.simulator import write_truth
 
-    shop = simulate_shop(num_users, num_items, num_days, seed)
+    shop = simulate_shop(num_users, num_items, num_days, seed, impressions=impressions)
     prepared = Prepared(shop.items, shop.events, {})
-    paths = datasets.write_canonical(prepared, output)
-    truth = {"complements": [list(pair) for pair in shop.truth.complements]}
-    paths["truth"] = output / "truth.json"
-    paths["truth"].write_bytes(orjson.dumps(truth, option=orjson.OPT_INDENT_2))
+    paths = datasets.write_canonical(prepared, output) | write_truth(shop.truth, output)
     if as_json:
         write_json({"name": "simulated", "seed": seed, **_report(prepared, paths)})
         return
