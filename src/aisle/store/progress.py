@@ -33,7 +33,7 @@ def wall_ms() -> int:
 class Clock:
     """The workspace's time: it stands at the last imported event and runs on from there with the machine's.
 
-    Before the first import it is the machine's time. It never goes back.
+    Before the first import it is the machine's time. It never goes back behind the last imported event.
     """
 
     def __init__(self, database: Database, wall: Callable[[], int] = wall_ms) -> None:
