@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import http.client
 import ipaddress
-import logging
 import os
 import shutil
 import socket
@@ -27,8 +26,12 @@ if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
 
+    from aisle.serve.logs import LogFormat
+
 #: How a worker process learns which workspace it serves.
 WORKSPACE_VARIABLE = "AISLE_SERVE_WORKSPACE"
+#: And how it logs; not set where calls are not logged.
+LOG_VARIABLE = "AISLE_SERVE_LOG_FORMAT"
 #: Calls in flight get this long to end after SIGINT or SIGTERM.
 GRACEFUL_SECONDS = 10
 READY_TIMEOUT_SECONDS = 120
@@ -40,18 +43,23 @@ READY_TIMEOUT_SECONDS = 120
     "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 takes any free one."
 )
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Number of processes.")
+@click.option(
+    "--log-format",
+    type=click.Choice(("json", "text")),
+    help="Log each call to standard error, without ids, keys, addresses and bodies; else warnings and errors alone.",
+)
 @click.pass_obj
-def command(context: CliContext, host: str, port: int, workers: int) -> None:
+def command(context: CliContext, host: str, port: int, workers: int, log_format: LogFormat | None) -> None:
     """Serve the HTTP API and the storefront.
 
     \b
     Example:
       aisle -C my-shop serve --port 8000 --workers 2
     """
-    serve(context.directory, host=host, port=port, workers=workers)
+    serve(context.directory, host=host, port=port, workers=workers, log_format=log_format)
 
 
-def serve(directory: Path, *, host: str, port: int, workers: int = 1) -> None:
+def serve(directory: Path, *, host: str, port: int, workers: int = 1, log_format: LogFormat | None = None) -> None:
     """Serve a workspace until SIGINT or SIGTERM; calls in flight are answered first.
 
     Raises:
@@ -59,20 +67,25 @@ def serve(directory: Path, *, host: str, port: int, workers: int = 1) -> None:
     """
     directory = directory.resolve()
     _check(directory, host)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from aisle.serve.logs import configure_logs
+
     with listening(host, port) as listener:
+        configure_logs(log_format)
         announced = (_reachable(host), listener.getsockname()[1], directory)
         threading.Thread(target=_announce, args=announced, daemon=True).start()
         if workers == 1:
             _serve_alone(directory, listener)
         else:
-            _serve_together(directory, listener, workers)
+            _serve_together(directory, listener, workers, log_format)
 
 
 def worker_app() -> FastAPI:
-    """The app of one worker process; the workspace is named by the environment."""
+    """The app of one worker process; the workspace and the log's format are named by the environment."""
     from aisle.serve import create_app
+    from aisle.serve.logs import configure_logs
 
+    log_format = os.environ.get(LOG_VARIABLE)
+    configure_logs("json" if log_format == "json" else "text" if log_format == "text" else None)
     return create_app(Path(os.environ[WORKSPACE_VARIABLE]))
 
 
@@ -93,7 +106,7 @@ def _serve_alone(directory: Path, listener: socket.socket) -> None:
     uvicorn.Server(_config(create_app(directory))).run(sockets=[listener])
 
 
-def _serve_together(directory: Path, listener: socket.socket, workers: int) -> None:
+def _serve_together(directory: Path, listener: socket.socket, workers: int, log_format: LogFormat | None) -> None:
     from uvicorn.supervisors import Multiprocess
 
     from aisle.serve.instruments import MULTIPROCESS_VARIABLE
@@ -102,6 +115,7 @@ def _serve_together(directory: Path, listener: socket.socket, workers: int) -> N
     measured = tempfile.mkdtemp(prefix="aisle-metrics-")
     os.environ[MULTIPROCESS_VARIABLE] = measured
     os.environ[WORKSPACE_VARIABLE] = str(directory)
+    os.environ[LOG_VARIABLE] = log_format or ""
     config = _config("aisle.cli.serve:worker_app", workers=workers)
     try:
         Multiprocess(config, [listener]).run()
@@ -116,6 +130,7 @@ def _config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
         app,
         factory=isinstance(app, str),
         workers=workers,
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,

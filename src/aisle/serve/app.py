@@ -11,8 +11,10 @@ from starlette.middleware.cors import CORSMiddleware
 
 import aisle
 from aisle.serve.access import AccessGuard
-from aisle.serve.faults import install_faults
-from aisle.serve.middleware import WORKER_HEADER, BodyLimit, EncodedPaths, Measurement
+from aisle.serve.answer_headers import AnswerHeaders
+from aisle.serve.faults import UnexpectedErrors, install_faults
+from aisle.serve.middleware import REQUEST_ID_HEADER, WORKER_HEADER, BodyLimit, EncodedPaths, Measurement
+from aisle.serve.rate_limits import RateLimit
 from aisle.serve.routes import ROUTERS
 from aisle.serve.service import Service
 
@@ -58,6 +60,7 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
     """The last one added is the first that a call meets."""
     server = service.workspace.config.server
     app.add_middleware(BodyLimit, max_body_bytes=server.max_body_bytes)
+    app.add_middleware(RateLimit, limits=server.rate_limits, on_limited=service.instruments.count_limited)
     app.add_middleware(
         AccessGuard,
         keys=service.keys,
@@ -65,13 +68,15 @@ def _add_middleware(app: FastAPI, service: Service) -> None:
         has_browser_placements=bool(server.browser_placements),
     )
     app.add_middleware(EncodedPaths)
-    app.add_middleware(Measurement, instruments=service.instruments)
+    app.add_middleware(UnexpectedErrors)
     if server.allowed_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=server.allowed_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
-            expose_headers=[WORKER_HEADER],
+            expose_headers=[WORKER_HEADER, REQUEST_ID_HEADER, "Retry-After"],
             max_age=3600,
         )
+    app.add_middleware(AnswerHeaders)
+    app.add_middleware(Measurement, instruments=service.instruments)

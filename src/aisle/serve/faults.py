@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aisle.errors import (
     AisleError,
@@ -64,6 +65,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         404: "there is no such thing",
         409: "not possible in the present state",
         413: "the body is longer than this server accepts",
+        429: "this address, or all who use this key, call too often: wait as long as Retry-After says",
         503: "the store cannot answer just now: try again",
     }
     listed: dict[int | str, dict[str, Any]] = {
@@ -84,12 +86,38 @@ def invalid_field(location: list[str | int], message: str, kind: str = "value_er
     return JsonAnswer({"detail": [{"loc": location, "msg": message, "type": kind}]}, 422)
 
 
+class UnexpectedErrors:
+    """ASGI middleware that answers 500 where the app raises, within all that is done to every answer.
+
+    Starlette's own stands outside of every other middleware, so its answer would lack their headers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on; where an answer has begun already, the error goes on to the server."""
+        has_begun = False
+
+        async def send_and_see(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_see)
+        except Exception as error:
+            if scope["type"] != "http" or has_begun:
+                raise
+            _log.error("%s failed", _route_of(scope), exc_info=error)
+            await problem(500, "an unexpected error; the server's log has the details")(scope, receive, send)
+
+
 def install_faults(app: FastAPI) -> None:
     """Let the app answer every kind of error by the table."""
     app.add_exception_handler(RequestValidationError, _answer_validation_error)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(AisleError, _answer_aisle_error)
-    app.add_exception_handler(Exception, _answer_unexpected)
 
 
 async def _answer_validation_error(request: Request, error: Exception) -> Response:
@@ -111,10 +139,10 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
 async def _answer_aisle_error(request: Request, error: Exception) -> Response:
     status = next((STATUS_OF_ERROR[kind] for kind in type(error).__mro__ if kind in STATUS_OF_ERROR), 500)
     if status >= 500:
-        _log.error("%s %s failed: %s", request.method, request.scope["path"], error)
+        _log.error("%s failed", _route_of(request.scope), exc_info=error)
     return problem(status, str(error), {"retry-after": "1"} if status == 503 else None)
 
 
-async def _answer_unexpected(request: Request, error: Exception) -> Response:
-    # Starlette raises the error again after this answer, and the server logs it with its traceback.
-    return problem(500, "an unexpected error; the server's log has the details")
+def _route_of(scope: Scope) -> str:
+    """The template of the path: the path itself has ids."""
+    return str(getattr(scope.get("route"), "path_format", "unmatched"))

@@ -43,6 +43,9 @@ class Instruments:
             "aisle_stage_seconds", "Time per stage of the pipeline", ["stage"], registry=registry, buckets=_SECONDS
         )
         self._degraded = Counter("aisle_degraded", "Stages that fell back", ["stage"], registry=registry)
+        self._limited = Counter(
+            "aisle_rate_limited", "Calls answered 429, by who called too often", ["calls", "by"], registry=registry
+        )
         self._served_lost = Counter(
             "aisle_served_lost", "Answers that could not be noted in the served log", registry=registry
         )
@@ -70,6 +73,10 @@ class Instruments:
             self._stage_seconds.labels(stage).observe(milliseconds / 1000)
         for entry in degraded:
             self._degraded.labels(entry.partition(":")[0]).inc()
+
+    def count_limited(self, calls: str, by: str) -> None:
+        """Note a call that was refused because its address or its key called too often."""
+        self._limited.labels(calls, by).inc()
 
     def count_served_lost(self, number: int) -> None:
         """Note answers that are missing from the served log."""

@@ -1,18 +1,22 @@
-"""What happens to every call around its endpoint: paths with encoded slashes, the limit of bodies, measurement."""
+"""What happens to every call around its endpoint: paths with encoded slashes, limits of bodies, measurement, log."""
 
 from __future__ import annotations
 
 import os
 import time
+import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from aisle.serve.faults import problem
 from aisle.serve.instruments import Instruments
+from aisle.serve.logs import CALL_ID, log_call
 from aisle.serve.path_ids import decode_segment
 
 WORKER_HEADER = "x-aisle-worker"
+#: Names the call in the log; unlike the `request_id` of recommendations it leads to nobody.
+REQUEST_ID_HEADER = "x-request-id"
 _PATHS_WITH_IDS = (b"/v1/", b"/products/", b"/pictures/")
 
 
@@ -78,7 +82,7 @@ class BodyLimit:
 
 
 class Measurement:
-    """Counts and times every call by its route, and names the worker that answered."""
+    """Counts, times and logs every call by its route, and names it and the worker that answered."""
 
     def __init__(self, app: ASGIApp, *, instruments: Instruments) -> None:
         self._app = app
@@ -91,6 +95,8 @@ class Measurement:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
+        call_id = uuid.uuid4().hex
+        CALL_ID.set(call_id)
         status = 500  # what the server answers where the app raises
         is_noted = False
 
@@ -99,13 +105,17 @@ class Measurement:
             is_noted = True
             # The router leaves its route in the scope; paths themselves would be an unbounded label.
             route = getattr(scope.get("route"), "path_format", "unmatched")
-            self._instruments.observe_call(scope["method"], route, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            self._instruments.observe_call(scope["method"], route, status, seconds)
+            log_call(scope["method"], route, status, seconds)
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[WORKER_HEADER] = self._worker
+                headers = MutableHeaders(scope=message)
+                headers[WORKER_HEADER] = self._worker
+                headers[REQUEST_ID_HEADER] = call_id
             elif not message.get("more_body", False):
                 note()  # before the last byte leaves: who has the answer finds it counted
             await send(message)

@@ -17,7 +17,7 @@ from aisle.serve.service import Service, ServiceOfApp
 router = APIRouter(route_class=JsonRoute, tags=["events"])
 
 
-@router.post("/v1/events", status_code=202, response_model=EventsAnswer, responses=refusals())
+@router.post("/v1/events", status_code=202, response_model=EventsAnswer, responses=refusals(429))
 async def post_events(body: EventsBody, service: ServiceOfApp) -> Response:
     """Take a batch of events; every accepted one survives a kill or a power loss from this answer on.
 
