@@ -72,7 +72,7 @@ def picture_of(item: Item) -> str:
     kind = item.category[-1].lower() if item.category else (words or [item.item_id])[-1]
     named = next((_COLOURS[word] for word in words if word in _COLOURS), None)
     hue, saturation = named or (_draw(" ".join(words) or item.item_id, 360), 38)
-    ground = (_draw(item.category[0] if item.category else kind, 12) * 30 + 20) % 360
+    ground = _draw(item.category[0] if item.category else kind, 360)
     colours = (
         f".c{{fill:hsl({hue} {saturation}% 56%)}}.d{{fill:hsl({hue} {saturation}% 40%)}}"
         f".l{{fill:hsl({hue} {saturation}% 76%)}}"
