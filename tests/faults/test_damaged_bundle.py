@@ -111,6 +111,7 @@ def test_a_server_that_starts_falls_back_to_the_version_before(
         assert (ready["ready"], ready["model_version"], ready["degraded"]) == (True, first.version, said)
         shutil.rmtree(trained_copy / second.path, ignore_errors=True)
         shutil.copytree(whole, trained_copy / second.path)
+        client.get("/readyz")  # follows now; a recommendation would have it loaded beside it
         mended = ask(client)
         assert (mended["model_version"], mended["degraded"]) == ("second", []), "once it is whole again, without a hand"
 
@@ -132,4 +133,5 @@ def test_without_a_whole_version_the_store_answers(
         ]
         shutil.rmtree(trained_copy / second.path, ignore_errors=True)
         shutil.copytree(whole, trained_copy / second.path)
+        client.get("/readyz")
         assert ask(client)["model_version"] == "second"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -394,6 +396,55 @@ def test_another_bundle_is_followed_without_a_restart(shop: Shop) -> None:
     shop.store.activate_bundle("v1")
     assert shop.ids("popular")[0] == "lamp"
     assert shop.recommender.model_version == "v1"
+
+
+def test_a_server_loads_another_bundle_beside_the_requests(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Recommender(shop.store, shop.workspace.config, shop.workspace.directory, in_background=True)
+    server.refresh()
+    release, is_loading, load = threading.Event(), threading.Event(), Pipeline.load
+
+    def slow_load(bundle: Bundle) -> Pipeline:
+        is_loading.set()
+        assert release.wait(30)
+        return load(bundle)
+
+    def ask() -> tuple[str, str, list[str]]:
+        answer = server.recommend(RecommendationRequest("popular", user_id="u"))
+        return answer.model_version, answer.items[0].item_id, answer.degraded
+
+    monkeypatch.setattr(Pipeline, "load", slow_load)
+    shop.activate("v2", pipeline_of("tea pot"))
+    shop.store.put_items([Item(item_id="new", title="New"), Item(item_id="rug", available=False)])
+    assert [ask() for _ in range(3)] == [("v1", "lamp", [])] * 3, "nobody waits, and only one loads"
+    assert is_loading.wait(30)
+    shop.store.put_items([Item(item_id="lamp", available=False)])
+    assert ask() == ("v1", "mug", []), "the catalogue is followed meanwhile"
+    release.set()
+    deadline = time.monotonic() + 30
+    while ask()[0] == "v1":
+        assert time.monotonic() < deadline
+    assert ask() == ("v2", "tea", [])
+    shop.store.put_items([Item(item_id="tea", available=False)])
+    assert ask()[1] == "pot", "from the very first answer on"
+
+
+def test_a_server_tells_of_a_damaged_bundle_and_takes_it_once_it_is_repaired(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Recommender(shop.store, shop.workspace.config, shop.workspace.directory, in_background=True)
+    server.refresh()
+    path = shop.activate("v2", pipeline_of("tea pot"))
+    whole = damage(path)
+    deadline = time.monotonic() + 30
+    refused = ["refresh: the bundle v2 cannot be used, v1 goes on answering"]
+    while (answer := server.recommend(RecommendationRequest("popular"))).degraded != refused:
+        assert (answer.model_version, answer.degraded) == ("v1", [])
+        assert time.monotonic() < deadline
+    (path / "pipeline.json").write_bytes(whole)
+    server._retry_at = 0
+    while server.recommend(RecommendationRequest("popular")).model_version != "v2":
+        assert time.monotonic() < deadline
+    assert server.recommend(RecommendationRequest("popular")).degraded == []
 
 
 def damage(bundle: Path) -> bytes:

@@ -20,6 +20,7 @@ from aisle.pipeline.query import Query
 from aisle.pipeline.request import (
     PLACEMENTS,
     Answer,
+    ItemFilter,
     RecommendationRequest,
     Recommended,
     RepeatPolicy,
@@ -74,12 +75,19 @@ class Recommender:
         store: Where history, catalogue and the registry are read, on each request.
         settings: Policies and budgets.
         directory: The workspace's; registered paths of bundles are relative to it.
+        in_background: Load a newly active bundle beside the requests, which the one before goes on answering, so that
+            none of them waits; otherwise the next request loads it.
     """
 
-    def __init__(self, store: Store, settings: RecommenderSettings, directory: Path) -> None:
+    def __init__(
+        self, store: Store, settings: RecommenderSettings, directory: Path, *, in_background: bool = False
+    ) -> None:
         self._store = store
         self._settings = settings
         self._directory = directory
+        self._in_background = in_background
+        #: Held while a bundle is loaded, and (within it) while what answers is used or changed.
+        self._loading = threading.Lock()
         self._lock = threading.Lock()
         #: As the bundle holds it, and with the items that came since.
         self._fitted: Pipeline | None = None
@@ -108,22 +116,52 @@ class Recommender:
         return self._pipeline
 
     def refresh(self) -> list[str]:
-        """Follow the registry's active bundle and the catalogue's changes; cheap when nothing changed.
+        """Follow the registry's active bundle and the catalogue's changes, now; cheap when nothing changed.
 
         Returns:
             What could not be followed: where the newly active bundle cannot be used, the one before goes on answering.
         """
+        with self._loading:
+            degraded = self._follow()
         with self._lock:
-            return self._refresh()
+            self._mirror()
+        return degraded
 
-    def _refresh(self) -> list[str]:
+    def _follow_soon(self) -> list[str]:
+        """Follow the registry's active bundle in a thread of its own: the one before answers until it is loaded."""
         active = self._store.active_bundle()
         version = active.version if active is not None else NO_BUNDLE
-        degraded = []
-        if version != self._version and not self._try_activate(active, version):
-            if self._fitted is None:
-                self._fall_back()
-            degraded.append(f"refresh: the bundle {version} cannot be used, {self._version} goes on answering")
+        if version == self._version:
+            return []
+        is_refused = self._refused == version
+        is_due = not is_refused or time.monotonic() >= self._retry_at
+        if is_due and self._loading.acquire(blocking=False):
+            threading.Thread(target=self._follow_and_release, name="load-bundle", daemon=True).start()
+        return [self._cannot_use(version)] if is_refused else []
+
+    def _follow_and_release(self) -> None:
+        try:
+            self._follow()
+        except AisleError as error:  # the store was closed, or is busy: the next request tries again
+            logger.warning("the active bundle could not be followed", exc_info=error)
+        finally:
+            self._loading.release()
+
+    def _follow(self) -> list[str]:
+        """Load the registry's active bundle where another one answers; ``_loading`` is held."""
+        active = self._store.active_bundle()
+        version = active.version if active is not None else NO_BUNDLE
+        if version == self._version or self._try_activate(active, version):
+            return []
+        if self._fitted is None:
+            self._fall_back()
+        return [self._cannot_use(version)]
+
+    def _cannot_use(self, version: str) -> str:
+        return f"refresh: the bundle {version} cannot be used, {self._version} goes on answering"
+
+    def _mirror(self) -> None:
+        """Follow the catalogue's changes; ``_lock`` is held."""
         changes = self._store.catalogue_changes(self._catalogue.change)
         if changes.items or changes.deleted:
             self._catalogue.apply(changes)
@@ -132,7 +170,6 @@ class Recommender:
             ]
             if any(row is not None and row >= self._catalogue.num_fitted for row in changed):
                 self._pipeline = self._fitted and self._fitted.with_new_items(self._catalogue.new_items())
-        return degraded
 
     def _fall_back(self) -> None:
         """Answer by the bundle that was active before: a server that has just started has no other in memory."""
@@ -159,10 +196,17 @@ class Recommender:
         return True
 
     def _activate(self, record: BundleRecord | None, version: str) -> None:
-        pipeline = None if record is None else Pipeline.load(self._open(record))
-        self._catalogue = Catalogue(pipeline.item_ids if pipeline is not None else [])
-        self._history_limit = pipeline.history_limit if pipeline is not None else DEFAULT_HISTORY_LIMIT
-        self._fitted, self._pipeline, self._version = pipeline, pipeline, version
+        """Load all that answers without holding up a request, and then change over at once."""
+        fitted = None if record is None else Pipeline.load(self._open(record))
+        catalogue = Catalogue(fitted.item_ids if fitted is not None else [])
+        catalogue.apply(self._store.catalogue_changes(0))
+        pipeline = fitted and fitted.with_new_items(catalogue.new_items())
+        if pipeline is not None and self._in_background:
+            _warm_up(pipeline, catalogue, self._store.now_ms())
+        with self._lock:
+            self._catalogue = catalogue
+            self._history_limit = fitted.history_limit if fitted is not None else DEFAULT_HISTORY_LIMIT
+            self._fitted, self._pipeline, self._version = fitted, pipeline, version
 
     def _open(self, record: BundleRecord) -> Bundle:
         # Who activates a bundle checks every hash, so a switch costs no worker the time; but files may have been
@@ -184,8 +228,9 @@ class Recommender:
         counted = None
         if self._needs_store(request):  # before the lock is taken: counting a large shop's events takes a while
             counted = self._store_lists.list_for(request.placement, now_ms)
+        degraded = self._follow_soon() if self._in_background else self.refresh()
         with self._lock:
-            degraded = self._refresh()
+            self._mirror()
             pipeline = self._pipeline
             if pipeline is None or self._needs_store(request):
                 counted = counted or self._store_lists.list_for(request.placement, now_ms)
@@ -326,6 +371,14 @@ def _log_refused(version: str, answering: str, error: Exception) -> None:
     logger.error(
         "the bundle %s cannot be used (%s); %s goes on answering", version, error, answering, exc_info=unexpected
     )
+
+
+def _warm_up(pipeline: Pipeline, catalogue: Catalogue, now_ms: int) -> None:
+    """Ask each placement once, so that no visitor waits for pages of files or for the ranker's first run."""
+    eligible_V = catalogue.eligible_V(ItemFilter())
+    query = Query.of_items(np.flatnonzero(eligible_V)[:1].astype(np.int32), now_ms=now_ms, num_rows=catalogue.num_rows)
+    for name in pipeline.placements:
+        pipeline.recommend(name, query, repeat="allow", limit=10, eligible_V=eligible_V, tolerant=True)
 
 
 def _visitor_query(pipeline: Pipeline, catalogue: Catalogue, history: HistoryRows, now_ms: int) -> Query:

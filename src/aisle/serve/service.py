@@ -37,7 +37,7 @@ class Service:
         self.image_origins = settings.storefront.image_origins
         self.is_simulated = settings.simulated
         self.store = self.workspace.open_store()
-        self.recommender = Recommender(self.store, settings, directory)
+        self.recommender = Recommender(self.store, settings, directory, in_background=True)
         self.shelf = Shelf(self.recommender)
         self.instruments = Instruments()
         self.writes = WriteLane()
