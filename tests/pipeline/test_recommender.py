@@ -176,23 +176,19 @@ def test_what_was_bought_or_hidden_long_ago_is_not_forgotten(shop: Shop) -> None
     assert shop.ids("popular") == ["lamp", "mug", "cup", "pot", "tea"]
 
 
-def test_what_was_returned_is_no_longer_evidence(shop: Shop) -> None:
-    stranger = shop.ids()
-    shop.happens("view", "tea", day=0.5)
+def test_what_was_returned_is_not_to_be_bought_again(shop: Shop) -> None:
     shop.happens("purchase", "tea")
     shop.happens("purchase", "mug")
-    assert shop.ids(limit=3) == ["pot", "tea", "mug"]
     assert shop.ids("buy-it-again") == ["tea", "mug"]
+    before = shop.ids()
     shop.happens("return", "tea", day=1.5)
     assert shop.ids("buy-it-again") == ["mug"]
-    assert shop.ids()[0] == "mug", "nothing goes with mug, and tea says nothing any more"
-    shop.happens("return", "mug", day=1.5)
-    assert shop.ids() == stranger
-    assert shop.ids("buy-it-again") == []
+    assert shop.ids() == before, "models learnt from histories in which returned purchases stand"
     assert "tea" not in shop.ids(repeat="exclude"), "it was bought before all the same"
+    shop.happens("return", "mug", day=1.5)
+    assert shop.ids("buy-it-again") == []
     shop.happens("view", "tea", day=1.6)
     assert shop.ids("buy-it-again") == [], "a look at it is no purchase"
-    assert shop.ids(limit=1) == ["pot"], "but evidence anew"
     shop.happens("purchase", "tea", day=1.7)
     assert shop.ids("buy-it-again") == ["tea"]
 

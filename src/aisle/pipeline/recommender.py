@@ -27,7 +27,7 @@ from aisle.pipeline.request import (
     SourceShare,
 )
 from aisle.pipeline.rerank import Answered, Cap, within_caps
-from aisle.pipeline.returns import returned_items, without_returned
+from aisle.pipeline.returns import returned_items
 from aisle.pipeline.store_lists import StoreList, StoreLists
 from aisle.store.contract import BundleRecord, HistoryRows, Store
 
@@ -256,7 +256,7 @@ class Recommender:
     ) -> Answer:
         catalogue = self._catalogue
         repeat = request.repeat or self._settings.repeat_policy(request.placement)
-        visitor = _visitor_query(pipeline, catalogue, without_returned(history), now_ms)
+        visitor = _visitor_query(pipeline, catalogue, history, now_ms)
         eligible_V = self._eligible(request, history, pipeline.target, repeat)
         placement = pipeline.placement(request.placement)
         query = visitor

@@ -1,4 +1,4 @@
-"""What a visitor gave back: a return takes back what an item's earlier events said."""
+"""What a visitor gave back, and has not taken again since."""
 
 from __future__ import annotations
 
@@ -7,30 +7,12 @@ from aisle.store.contract import HistoryRows
 RETURN = "return"
 
 
-def without_returned(history: HistoryRows) -> HistoryRows:
-    """The history without the events of each item up to its last return; what comes after it counts anew.
-
-    Whatever the quantities: who gave one of three back has not praised the item.
-    """
-    last_return = {
-        item_id: at
-        for at, (kind, item_id) in enumerate(zip(history.types, history.item_ids, strict=True))
-        if kind == RETURN
-    }
-    if not last_return:
-        return history
-    kept = [at for at, item_id in enumerate(history.item_ids) if at > last_return.get(item_id, -1)]
-    return HistoryRows(
-        [history.types[at] for at in kept],
-        [history.item_ids[at] for at in kept],
-        [history.times_ms[at] for at in kept],
-        [history.quantities[at] for at in kept],
-        [history.prices[at] for at in kept],
-    )
-
-
 def returned_items(history: HistoryRows, target: str) -> set[str]:
-    """The items whose last word is a return: given back, and not taken (``target``) again since."""
+    """The items whose last word is a return: given back, and not taken (``target``) again since.
+
+    Whatever the quantities. The purchase stays what models read of the visitor: they learnt from histories in which
+    returned purchases stand, and a query must be made as theirs were.
+    """
     returned = set()
     for kind, item_id in zip(history.types, history.item_ids, strict=True):
         if kind == RETURN:
