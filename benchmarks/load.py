@@ -66,7 +66,7 @@ def main() -> None:
                 "connections_per_flow": CONNECTIONS_PER_FLOW,
             },
             "runs": [measure(shop, Path(scratch) / f"shop-{number}", number, options) for number in options.workers],
-            "reference": {"one_client": one_client(shop)},
+            "reference": {"one_client": one_client(shop, Path(scratch) / "shop-alone")},
             "hardware": describe_hardware(),
         }
     options.output.parent.mkdir(parents=True, exist_ok=True)
@@ -173,9 +173,10 @@ def judge_batch(status: int, answer: Any) -> list[str]:
     return [] if status == 202 and answer["accepted"] == EVENTS_PER_BATCH else [f"error: status {status}"]
 
 
-def one_client(shop: Path) -> dict[str, Any]:
+def one_client(shop: Path, copy: Path) -> dict[str, Any]:
     """The same placement asked by one client without other load, and how many candidates are ranked."""
-    told = json.loads(aisle(shop, "bench", "serve", "--requests", "300", "--json"))
+    copy_shop(shop, copy)
+    told = json.loads(aisle(copy, "bench", "serve", "--requests", "300", "--json"))
     ranker = told["ranker"]
     return {
         **{name: told[name] for name in ("p50_ms", "p95_ms", "p99_ms", "requests_per_second", "sizes")},
