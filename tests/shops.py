@@ -10,7 +10,7 @@ import polars as pl
 
 from aisle.cli.entry import run
 
-NUM_USERS, NUM_ITEMS, NUM_DAYS, SEED = 150, 120, 150, 0
+NUM_USERS, NUM_ITEMS, NUM_DAYS, SEED = 200, 120, 150, 0
 #: A pair bought together less often than this before the end is not to be told from chance.
 MIN_TOGETHER = 8
 
