@@ -135,6 +135,45 @@ def _whiskered(drawing: Drawing, gap: Mapping[str, float], middle: float, scale:
     drawing.line(low, y + 5, high, y + 5, "#222222")
 
 
+def closed_loop_chart(result: Mapping[str, Any]) -> str:
+    """Expected purchases per visit under each policy, the means of weeks and shops, and learning's lead."""
+    width, height, left, top = 520.0, 260.0, 64.0, 56.0
+    weeks = {name: _weekly(daily) for name, daily in result["daily"].items()}
+    num_weeks = len(next(iter(weeks.values())))
+    reach = math.ceil(max(max(values) for values in weeks.values()) * 50) / 50
+    drawing = Drawing(left + width + 24, top + height + 96, "A shop that goes on learning")
+    drawing.text(left, 22, "Expected purchases per visit from the list shown, by the truth", size=14, bold=True)
+    sizes = result["sizes"]
+    drawing.text(
+        left, 40, f"means of {len(result['seeds'])} simulated shops; trained every {sizes['retrain_days']} days"
+    )
+    for step in range(5):
+        y = top + height * (1 - step / 4)
+        drawing.line(left, y, left + width, y)
+        drawing.text(left - 8, y + 4, f"{reach * step / 4:.3f}", anchor="end")
+    across = width / max(num_weeks - 1, 1)
+    for week in range(num_weeks):
+        drawing.text(left + week * across, top + height + 18, f"{week + 1}", anchor="middle")
+    drawing.text(left + width / 2, top + height + 36, "week", anchor="middle")
+    for number, (name, values) in enumerate(weeks.items()):
+        points = [(left + week * across, top + height * (1 - value / reach)) for week, value in enumerate(values)]
+        drawing.path(points, COLOURS[number])
+        drawing.bar(left + 150 * number, top + height + 50, 10, 10, COLOURS[number])
+        drawing.text(left + 16 + 150 * number, top + height + 59, name)
+    leads = "; ".join(
+        f"{gap['difference']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}] over {other}"
+        for other, gap in result["learning_minus"].items()
+    )
+    drawing.text(left, top + height + 82, f"learning: {leads}")
+    return drawing.svg()
+
+
+def _weekly(daily: Sequence[float]) -> list[float]:
+    """Means of seven days; the last week may be shorter."""
+    weeks = [daily[start : start + 7] for start in range(0, len(daily), 7)]
+    return [sum(week) / len(week) for week in weeks]
+
+
 def charts(results: Path) -> dict[str, str]:
     """The charts of the results at hand, by file name.
 
@@ -151,6 +190,9 @@ def charts(results: Path) -> dict[str, str]:
     ablation = results / "ranker_ablation.json"
     if ablation.is_file():
         drawn["ablation.svg"] = ablation_chart(json.loads(ablation.read_text(encoding="utf-8")))
+    loop = results / "closed_loop.json"
+    if loop.is_file():
+        drawn["closed_loop.svg"] = closed_loop_chart(json.loads(loop.read_text(encoding="utf-8")))
     return drawn
 
 
