@@ -23,6 +23,7 @@ from aisle.bundle import Bundle
 from aisle.errors import BundleError, DataError
 from aisle.pipeline import Answer, RecommendationRequest, Recommender
 from aisle.schema import Event, Item
+from aisle.store.contract import ImportMark
 from aisle.store.copy import copy_store
 from aisle.workspace import Workspace
 
@@ -121,6 +122,19 @@ def test_without_runs_the_bundle_alone_is_saved(trained_shop: Path, tmp_path: Pa
         active = store.active_bundle()
         assert active is not None
         Bundle.open(restored.directory / active.path, manifest_sha256=active.manifest_sha256)
+
+
+def test_an_unfinished_import_begins_again_after_a_restore(small: Workspace, tmp_path: Path) -> None:
+    with closing(small.open_store()) as store:
+        for key, finished in (("ended", True), ("running", False)):
+            store.save_import_mark(ImportMark(key, "events", "events.csv", 7, 70, {"line": 8}, finished))
+    saved = save_workspace(small, tmp_path / "out.tar.zst")
+    restored = restore_workspace(saved.path, tmp_path / "again")
+    with closing(Workspace.open(restored.directory).open_store()) as store:
+        assert store.import_mark("running") is None, "its files in imports/ are not in the backup"
+        assert store.import_mark("ended") is not None
+    with closing(small.open_store()) as store:
+        assert store.import_mark("running") is not None
 
 
 def test_a_damaged_or_missing_bundle_is_said_now(trained_shop: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aisle.errors import DataError
 from aisle.progress import Progress, silent
+from aisle.store.tables import imports
 
 #: So many pages (4 KiB each) are copied between two reports of progress.
 _PAGES_PER_STEP = 256
@@ -16,7 +17,8 @@ _PAGES_PER_STEP = 256
 def copy_store(source: Path, target: Path, progress: Progress = silent) -> None:
     """Copy a store as it is now; everything that was acknowledged before is in the copy, nothing after it.
 
-    Readers and writers go on meanwhile: the copy reads one snapshot of the write-ahead log.
+    Readers and writers go on meanwhile: the copy reads one snapshot of the write-ahead log. It does not know of imports
+    that had not ended: begun again, they find what they brought already by its ids.
 
     Args:
         source: The store's file.
@@ -40,6 +42,9 @@ def copy_store(source: Path, target: Path, progress: Progress = silent) -> None:
                 progress=lambda status, remaining, total: progress("store", total - remaining, total),
             )
             reader.execute("ROLLBACK")
+            # An import that is running goes on from files beside the store; from the copy it is to begin again.
+            writer.execute(f"DELETE FROM {imports.name} WHERE NOT {imports.c.finished.name}")
+            writer.commit()
             # One file without a log beside it, whatever the source's mode; opening the store sets the mode again.
             writer.execute("PRAGMA journal_mode = DELETE")
     except sqlite3.Error as error:
