@@ -27,7 +27,7 @@ def test_it_greets_with_its_address_and_ends_with_130_when_interrupted(
 ) -> None:
     server = serve(directory)
     assert server.greeting == f"Aisle serves shop on {server.url} (API: {server.url}/docs). Stop it with Ctrl-C.\n"
-    assert "<title>Aisle</title>" in server.call("GET", "/")[1]
+    assert " · Aisle</title>" in server.call("GET", "/")[1]
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(timeout=20) == 130
 
