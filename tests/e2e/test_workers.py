@@ -5,8 +5,9 @@ from __future__ import annotations
 import http.client
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,18 @@ def test_a_purchase_told_to_one_brings_its_complement_into_the_answer_of_the_oth
         num_new += complement in after and complement not in before
     assert num_missing >= 5
     assert num_new > 0.5 * num_missing
+
+
+def test_connections_opened_at_once_are_spread_over_the_workers(directory: Path, serve: Callable[..., Server]) -> None:
+    server = serve(directory, "--workers", "2")
+    with connected(server), ExitStack() as stack:  # both are there
+        connections = [stack.enter_context(closing(server.connect())) for _ in range(40)]
+        for connection in connections:
+            connection.request("GET", "/healthz")
+        names: Counter[str | None] = Counter()
+        for connection in connections:
+            response = connection.getresponse()
+            response.read()
+            names[response.headers["x-aisle-worker"]] += 1
+    assert len(names) == 2
+    assert min(names.values()) >= 5, "40 fair draws have fewer than 5 once in ten million times"

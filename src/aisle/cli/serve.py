@@ -12,8 +12,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,14 +69,14 @@ def serve(directory: Path, *, host: str, port: int, workers: int = 1, log_format
     _check(directory, host)
     from aisle.serve.logs import configure_logs
 
-    with listening(host, port) as listener:
+    with listening(host, port, workers) as listeners:
         configure_logs(log_format)
-        announced = (_reachable(host), listener.getsockname()[1], directory)
+        announced = (_reachable(host), listeners[0].getsockname()[1], directory)
         threading.Thread(target=_announce, args=announced, daemon=True).start()
         if workers == 1:
-            _serve_alone(directory, listener)
+            _serve_alone(directory, listeners[0])
         else:
-            _serve_together(directory, listener, workers, log_format)
+            _serve_together(directory, listeners, log_format)
 
 
 def worker_app() -> FastAPI:
@@ -106,9 +106,8 @@ def _serve_alone(directory: Path, listener: socket.socket) -> None:
     uvicorn.Server(_config(create_app(directory))).run(sockets=[listener])
 
 
-def _serve_together(directory: Path, listener: socket.socket, workers: int, log_format: LogFormat | None) -> None:
-    from uvicorn.supervisors import Multiprocess
-
+def _serve_together(directory: Path, listeners: Sequence[socket.socket], log_format: LogFormat | None) -> None:
+    from aisle.cli.workers import Workers
     from aisle.serve.instruments import MULTIPROCESS_VARIABLE
 
     # Workers add up what they measured through files in this directory; it must be named before they start.
@@ -116,9 +115,9 @@ def _serve_together(directory: Path, listener: socket.socket, workers: int, log_
     os.environ[MULTIPROCESS_VARIABLE] = measured
     os.environ[WORKSPACE_VARIABLE] = str(directory)
     os.environ[LOG_VARIABLE] = log_format or ""
-    config = _config("aisle.cli.serve:worker_app", workers=workers)
+    config = _config("aisle.cli.serve:worker_app", workers=len(listeners))
     try:
-        Multiprocess(config, [listener]).run()
+        Workers(config, list(listeners)).run()
     finally:
         shutil.rmtree(measured, ignore_errors=True)
 
@@ -139,20 +138,35 @@ def _config(app: FastAPI | str, workers: int = 1) -> uvicorn.Config:
 
 
 @contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A bound socket, made here so that a taken port is one clear error and port 0 is known by its number."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+def listening(host: str, port: int, workers: int = 1) -> Iterator[list[socket.socket]]:
+    """A bound socket per worker, made here so that a taken port is one clear error and port 0 is known by its number.
+
+    The system spreads connections over sockets that share a port. On one socket the worker that wakes first takes all
+    that wait, and with connections that are kept open it would do nearly all the work.
+    """
+    alone = _bound(host, port)  # fails where anybody listens; sockets that share a port would not
+    if workers == 1:
+        with alone:
+            yield [alone]
+        return
+    with alone:
+        port = alone.getsockname()[1]
+    with ExitStack() as stack:
+        yield [stack.enter_context(_bound(host, port, is_shared=True)) for _ in range(workers)]
+
+
+def _bound(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if is_shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host.strip("[]"), port))
-        except OSError as error:
-            raise ConfigError(_cannot_listen(host, port, error)) from error
-        listener.set_inheritable(True)
-        yield listener
-    finally:
+        listener.bind((host.strip("[]"), port))
+    except OSError as error:
         listener.close()
+        raise ConfigError(_cannot_listen(host, port, error)) from error
+    listener.set_inheritable(True)
+    return listener
 
 
 def _cannot_listen(host: str, port: int, error: OSError) -> str:
