@@ -9,13 +9,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from aisle.bundle import Bundle
 from aisle.data.snapshots import ShopLog, Snapshot
 from aisle.evaluate.windows import visitor_queries
 from aisle.pipeline import Catalogue, Pipeline, Query, RecommendationRequest, Recommender, RepeatPolicy
 from aisle.pipeline.recommender import _visitor_query
+from aisle.pipeline.rerank import Cap
 from aisle.retrieval import Signals
 from aisle.store import SqlStore
 from aisle.workspace import Workspace
@@ -30,6 +33,22 @@ class Shop:
     store: SqlStore
     pipeline: Pipeline
     snapshot: Snapshot
+
+    @property
+    def eligible_V(self) -> NDArray[np.bool_]:
+        """Which items are in stock."""
+        return np.r_[[False, False], self.snapshot.catalogue["available"].fill_null(value=True).to_numpy()]
+
+    @property
+    def family_V(self) -> NDArray[np.int64]:
+        """Numbers shared by the variants of a product."""
+        catalogue = self.snapshot.catalogue
+        families = catalogue.select(pl.coalesce("parent_id", "item_id").rank("dense").cast(pl.Int64)).to_series()
+        return np.r_[[-1, -1], families.to_numpy()]
+
+    def without(self, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Which items are in stock but for some and their variants."""
+        return self.eligible_V & ~np.isin(self.family_V, self.family_V[rows])
 
 
 @pytest.fixture
@@ -87,24 +106,28 @@ def test_a_pipeline_answers_the_same_in_evaluation_and_live(shop: Shop, repeat: 
         answer = live.recommend(request)
         assert answer.degraded == []
         query = queries[user]
-        eligible_V = np.array([bool(item_id) for item_id in snapshot.item_ids])
-        if repeat == "exclude":
-            eligible_V[query.rows_n[query.taken_n]] = False
-        ranked = pipeline.recommend("for-you", query, repeat=repeat, limit=20, eligible_V=eligible_V)
+        eligible_V = shop.without(query.rows_n[query.taken_n]) if repeat == "exclude" else shop.eligible_V
+        ranked = pipeline.recommend(
+            "for-you", query, repeat=repeat, limit=20, eligible_V=eligible_V, caps=[Cap(shop.family_V, 1)]
+        )
         assert [one.item_id for one in answer.items] == [snapshot.item_ids[row] for row in ranked.rows_n]
         assert [one.score for one in answer.items] == pytest.approx(ranked.scores_n.tolist(), rel=1e-6)
 
 
 def test_a_cart_is_answered_the_same_in_evaluation_and_live(shop: Shop) -> None:
     live = Recommender(shop.store, shop.workspace.config, shop.workspace.directory)
-    eligible = np.array([bool(item_id) for item_id in shop.snapshot.item_ids])
     for cart in ([2], [3, 9, 40], [25, 4]):
         ids = tuple(shop.snapshot.item_ids[row] for row in cart)
         answer = live.recommend(RecommendationRequest("bought-together", items=ids, limit=20))
         query = Query.of_items(
             np.array(cart, np.int32), now_ms=shop.pipeline.fitted_until_ms, num_rows=shop.snapshot.num_items
         )
-        eligible_V = eligible.copy()
-        eligible_V[cart] = False
-        ranked = shop.pipeline.recommend("bought-together", query, repeat="allow", limit=20, eligible_V=eligible_V)
+        ranked = shop.pipeline.recommend(
+            "bought-together",
+            query,
+            repeat="allow",
+            limit=20,
+            eligible_V=shop.without(np.array(cart, np.int32)),
+            caps=[Cap(shop.family_V, 1)],
+        )
         assert [one.item_id for one in answer.items] == [shop.snapshot.item_ids[row] for row in ranked.rows_n]
