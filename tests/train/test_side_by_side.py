@@ -170,3 +170,20 @@ def test_processes_of_a_killed_training_end_and_another_goes_on(
 def test_a_small_shop_starts_no_processes() -> None:
     assert default_jobs(10_000) == 1
     assert default_jobs(500_000) == min(2, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True)
+class SaysThreads:
+    def make(self, bench: Bench) -> None:
+        raise DataError(f"{os.environ['OMP_NUM_THREADS']} threads")
+
+
+def test_processes_share_the_cores(ranked_recipe: ShopRecipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = os.cpu_count() or 1
+    monkeypatch.setenv("OMP_NUM_THREADS", str(10 * cores))
+    with (
+        pytest.raises(DataError, match=f"^{max(1, cores // 2)} threads"),
+        Processes(partial(open_empty, ranked_recipe), 2) as processes,
+    ):
+        processes.make([SaysThreads(), SaysThreads()], "make", lambda stage, done, total: None)
+    assert os.environ["OMP_NUM_THREADS"] == str(10 * cores)

@@ -122,14 +122,21 @@ def _receive(process: BaseProcess, connection: Connection) -> None:
 
 @contextmanager
 def _threads_each(number: int) -> Iterator[None]:
-    """Processes started in the block use so many threads, unless the user says otherwise."""
-    added = [name for name in _THREAD_VARIABLES if name not in os.environ]
-    os.environ.update(dict.fromkeys(added, str(number)))
+    """Processes started in the block use so many threads, or fewer where the user says so.
+
+    More would be many times slower: threads of one process wait for each other while those of another have the cores.
+    """
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    for name, value in before.items():
+        os.environ[name] = str(min(number, int(value)) if value is not None and value.isdecimal() else number)
     try:
         yield
     finally:
-        for name in added:
-            del os.environ[name]
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _work(open_bench: OpenBench, connection: Connection) -> None:
