@@ -22,7 +22,7 @@ from aisle.evaluate.baskets import hide_one_of_each
 from aisle.evaluate.windows import Window, build_window, cut_windows, visitor_queries
 from aisle.ingest import import_files
 from aisle.pipeline import Catalogue, Pipeline
-from aisle.pipeline.recommender import _visitor_query
+from aisle.pipeline.visitor_query import visitor_query
 from aisle.retrieval import Signals
 from aisle.schema import DAY_MS
 from aisle.store import SqlStore
@@ -114,7 +114,7 @@ def test_evaluation_asks_what_a_server_asks(shop: Shop) -> None:
     catalogue = Catalogue(snapshot.item_ids)
     for user in users:
         history = shop.store.history(snapshot.user_ids[user], None, 1000)
-        online = _visitor_query(pipeline, catalogue, history, snapshot.until_ms)
+        online = visitor_query(pipeline, catalogue, history, snapshot.until_ms)
         assert len(online.rows_n) > 0 or set(history.types) == {"return"}
         for name in ("rows_n", "times_ms_n", "strengths_n", "taken_n"):
             assert np.array_equal(getattr(offline[user], name), getattr(online, name)), (user, name)

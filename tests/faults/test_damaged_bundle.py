@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from aisle.pipeline import recommender
+from aisle.pipeline import active_model
 from aisle.serve import create_app
 from aisle.store import BundleRecord
 from aisle.workspace import Workspace
@@ -65,7 +65,7 @@ def versions(trained_copy: Path) -> tuple[BundleRecord, BundleRecord]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What could not be read is tried again by the next request."""
-    monkeypatch.setattr(recommender, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(active_model, "RETRY_SECONDS", 0.0)
 
 
 def ask(client: TestClient) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from aisle.features.item_tables import CandidateSettings, ItemColumns, ShopEvent
 from aisle.ingest import import_files
 from aisle.pipeline import Catalogue, Pipeline, Placement, Query
 from aisle.pipeline.rank_stage import Featurized
-from aisle.pipeline.recommender import _visitor_query
+from aisle.pipeline.visitor_query import visitor_query
 from aisle.recipe import ShopRecipe, load
 from aisle.retrieval import Signals
 from aisle.schema import DAY_MS
@@ -147,7 +147,7 @@ class Replay:
         offline = visitor_queries(snapshot, list(users), signals=signals, history_limit=HISTORY_LIMIT)
         served, catalogue = Pipeline.load(bundle), Catalogue(pipeline.item_ids)
         online = {
-            user: _visitor_query(served, catalogue, store.history(name, None, HISTORY_LIMIT), until_ms)
+            user: visitor_query(served, catalogue, store.history(name, None, HISTORY_LIMIT), until_ms)
             for user, name in users.items()
         }
         loaded = CandidateFeaturizer.load(bundle)

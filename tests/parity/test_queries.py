@@ -17,8 +17,8 @@ from aisle.bundle import Bundle
 from aisle.data.snapshots import ShopLog, Snapshot
 from aisle.evaluate.windows import visitor_queries
 from aisle.pipeline import Catalogue, Pipeline, Query, RecommendationRequest, Recommender, RepeatPolicy
-from aisle.pipeline.recommender import _visitor_query
 from aisle.pipeline.rerank import Cap
+from aisle.pipeline.visitor_query import visitor_query
 from aisle.retrieval import Signals
 from aisle.store import SqlStore
 from aisle.workspace import Workspace
@@ -82,7 +82,7 @@ def test_evaluation_asks_what_a_server_asks(shop: Shop, history_limit: int) -> N
     num_entries = 0
     for user in users:
         history = shop.store.history(shop.snapshot.user_ids[user], None, history_limit)
-        online = _visitor_query(shop.pipeline, catalogue, history, shop.snapshot.until_ms)
+        online = visitor_query(shop.pipeline, catalogue, history, shop.snapshot.until_ms)
         assert_same_query(offline[user], online)
         num_entries += len(online.rows_n)
     assert num_entries > 5 * len(users)

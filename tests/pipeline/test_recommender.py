@@ -26,8 +26,8 @@ from aisle.pipeline import (
     PriceRange,
     RecommendationRequest,
     Recommender,
+    active_model,
 )
-from aisle.pipeline import recommender as recommender_module
 from aisle.pipeline.generators import Generator, PopularityList, RepeatGenerator
 from aisle.schema import DAY_MS, Event, Item
 from aisle.store import SqlStore
@@ -437,7 +437,7 @@ def test_a_server_tells_of_a_damaged_bundle_and_takes_it_once_it_is_repaired(
         assert (answer.model_version, answer.degraded) == ("v1", [])
         assert time.monotonic() < deadline
     (path / "pipeline.json").write_bytes(whole)
-    server._retry_at = 0
+    server._model._retry_at = 0
     while server.recommend(RecommendationRequest("popular")).model_version != "v2":
         assert time.monotonic() < deadline
     assert server.recommend(RecommendationRequest("popular")).degraded == []
@@ -468,8 +468,8 @@ def test_beside_a_damaged_bundle_the_one_before_goes_on_and_says_so(
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1, "not by every request"
     (path / "pipeline.json").write_bytes(whole)
     assert shop.ask("popular").model_version == "v1"
-    monkeypatch.setattr(recommender_module, "RETRY_SECONDS", 0.0)
-    shop.recommender._retry_at = 0
+    monkeypatch.setattr(active_model, "RETRY_SECONDS", 0.0)
+    shop.recommender._model._retry_at = 0
     answer = shop.ask("popular")
     assert (answer.model_version, answer.degraded) == ("v2", [])
 

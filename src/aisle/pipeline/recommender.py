@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import threading
 import time
 from pathlib import Path
 from typing import Protocol
@@ -12,15 +9,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from aisle.bundle import Bundle
-from aisle.errors import AisleError, ConfigError
+from aisle.errors import ConfigError
+from aisle.pipeline.active_model import ActiveModel
 from aisle.pipeline.catalogue import Catalogue
 from aisle.pipeline.pipeline import Pipeline, Ranked
 from aisle.pipeline.query import Query
 from aisle.pipeline.request import (
     PLACEMENTS,
     Answer,
-    ItemFilter,
     RecommendationRequest,
     Recommended,
     RepeatPolicy,
@@ -29,15 +25,10 @@ from aisle.pipeline.request import (
 from aisle.pipeline.rerank import Answered, Cap, within_caps
 from aisle.pipeline.returns import returned_items
 from aisle.pipeline.store_lists import StoreList, StoreLists
-from aisle.store.contract import BundleRecord, HistoryRows, Store
+from aisle.pipeline.visitor_query import visitor_query
+from aisle.store.contract import HistoryRows, Store
 
-logger = logging.getLogger(__name__)
-
-NO_BUNDLE = "none"
-DEFAULT_HISTORY_LIMIT = 1000
 DEFAULT_TARGET = "purchase"
-#: A bundle that could not be read is tried again after this time, not by every request.
-RETRY_SECONDS = 10.0
 ITEM_PLACEMENTS = ("similar-items", "bought-together")
 AGAIN_PLACEMENT = "buy-it-again"
 
@@ -75,8 +66,7 @@ class Recommender:
         store: Where history, catalogue and the registry are read, on each request.
         settings: Policies and budgets.
         directory: The workspace's; registered paths of bundles are relative to it.
-        in_background: Load a newly active bundle beside the requests, which the one before goes on answering, so that
-            none of them waits; otherwise the next request loads it.
+        in_background: See :class:`aisle.pipeline.active_model.ActiveModel`.
     """
 
     def __init__(
@@ -84,36 +74,24 @@ class Recommender:
     ) -> None:
         self._store = store
         self._settings = settings
-        self._directory = directory
         self._in_background = in_background
-        #: Held while a bundle is loaded, and (within it) while what answers is used or changed.
-        self._loading = threading.Lock()
-        self._lock = threading.Lock()
-        #: As the bundle holds it, and with the items that came since.
-        self._fitted: Pipeline | None = None
-        self._pipeline: Pipeline | None = None
-        self._catalogue = Catalogue([])
-        self._version = NO_BUNDLE
-        self._history_limit = DEFAULT_HISTORY_LIMIT
+        self._model = ActiveModel(store, directory, in_background=in_background)
         self._store_lists = StoreLists(store)
-        self._refused: str | None = None
-        self._fallback_refused: str | None = None
-        self._retry_at = 0.0
 
     @property
     def model_version(self) -> str:
         """Version of the bundle that answers; ``none`` without one."""
-        return self._version
+        return self._model.version
 
     @property
     def catalogue(self) -> Catalogue:
         """The mirror of the catalogue as of the last refresh."""
-        return self._catalogue
+        return self._model.catalogue
 
     @property
     def pipeline(self) -> Pipeline | None:
         """What answers, as of the last refresh: the active bundle's, and with it the items that came since."""
-        return self._pipeline
+        return self._model.pipeline
 
     def refresh(self) -> list[str]:
         """Follow the registry's active bundle and the catalogue's changes, now; cheap when nothing changed.
@@ -121,98 +99,7 @@ class Recommender:
         Returns:
             What could not be followed: where the newly active bundle cannot be used, the one before goes on answering.
         """
-        with self._loading:
-            degraded = self._follow()
-        with self._lock:
-            self._mirror()
-        return degraded
-
-    def _follow_soon(self) -> list[str]:
-        """Follow the registry's active bundle in a thread of its own: the one before answers until it is loaded."""
-        active = self._store.active_bundle()
-        version = active.version if active is not None else NO_BUNDLE
-        if version == self._version:
-            return []
-        is_refused = self._refused == version
-        is_due = not is_refused or time.monotonic() >= self._retry_at
-        if is_due and self._loading.acquire(blocking=False):
-            threading.Thread(target=self._follow_and_release, name="load-bundle", daemon=True).start()
-        return [self._cannot_use(version)] if is_refused else []
-
-    def _follow_and_release(self) -> None:
-        try:
-            self._follow()
-        except AisleError as error:  # the store was closed, or is busy: the next request tries again
-            logger.warning("the active bundle could not be followed", exc_info=error)
-        finally:
-            self._loading.release()
-
-    def _follow(self) -> list[str]:
-        """Load the registry's active bundle where another one answers; ``_loading`` is held."""
-        active = self._store.active_bundle()
-        version = active.version if active is not None else NO_BUNDLE
-        if version == self._version or self._try_activate(active, version):
-            return []
-        if self._fitted is None:
-            self._fall_back()
-        return [self._cannot_use(version)]
-
-    def _cannot_use(self, version: str) -> str:
-        return f"refresh: the bundle {version} cannot be used, {self._version} goes on answering"
-
-    def _mirror(self) -> None:
-        """Follow the catalogue's changes; ``_lock`` is held."""
-        changes = self._store.catalogue_changes(self._catalogue.change)
-        if changes.items or changes.deleted:
-            self._catalogue.apply(changes)
-            changed = [
-                self._catalogue.row_of.get(one) for one in (*(i.item_id for i in changes.items), *changes.deleted)
-            ]
-            if any(row is not None and row >= self._catalogue.num_fitted for row in changed):
-                self._pipeline = self._fitted and self._fitted.with_new_items(self._catalogue.new_items())
-
-    def _fall_back(self) -> None:
-        """Answer by the bundle that was active before: a server that has just started has no other in memory."""
-        previous = self._store.previous_bundle()
-        if previous is None or self._fallback_refused == previous.version:
-            return
-        try:
-            self._activate(previous, previous.version)
-        except Exception as error:  # noqa: BLE001 - then popular items from the store must do
-            self._fallback_refused = previous.version
-            _log_refused(previous.version, self._version, error)
-
-    def _try_activate(self, active: BundleRecord | None, version: str) -> bool:
-        """Whether the bundle answers now; one that could not be read is tried again after a while."""
-        if self._refused == version and time.monotonic() < self._retry_at:
-            return False
-        try:
-            self._activate(active, version)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong, the one before is better than none
-            _log_refused(version, self._version, error)
-            self._refused, self._retry_at = version, time.monotonic() + RETRY_SECONDS
-            return False
-        self._refused = None
-        return True
-
-    def _activate(self, record: BundleRecord | None, version: str) -> None:
-        """Load all that answers without holding up a request, and then change over at once."""
-        fitted = None if record is None else Pipeline.load(self._open(record))
-        catalogue = Catalogue(fitted.item_ids if fitted is not None else [])
-        catalogue.apply(self._store.catalogue_changes(0))
-        pipeline = fitted and fitted.with_new_items(catalogue.new_items())
-        if pipeline is not None and self._in_background:
-            _warm_up(pipeline, catalogue, self._store.now_ms())
-        with self._lock:
-            self._catalogue = catalogue
-            self._history_limit = fitted.history_limit if fitted is not None else DEFAULT_HISTORY_LIMIT
-            self._fitted, self._pipeline, self._version = fitted, pipeline, version
-
-    def _open(self, record: BundleRecord) -> Bundle:
-        # Who activates a bundle checks every hash, so a switch costs no worker the time; but files may have been
-        # damaged before a server starts, when nobody waits yet, and what was refused must prove itself.
-        in_doubt = self._fitted is None or self._refused == record.version
-        return Bundle.open(self._directory / record.path, verify=in_doubt, manifest_sha256=record.manifest_sha256)
+        return self._model.refresh()
 
     def recommend(self, request: RecommendationRequest) -> Answer:
         """Answer one request.
@@ -222,16 +109,16 @@ class Recommender:
         """
         self._check(request)
         started = time.perf_counter()
-        history = self._store.history(request.user_id, request.session_id, self._history_limit)
+        history = self._store.history(request.user_id, request.session_id, self._model.history_limit)
         now_ms = self._store.now_ms()
         read_ms = (time.perf_counter() - started) * 1000
         counted = None
         if self._needs_store(request):  # before the lock is taken: counting a large shop's events takes a while
             counted = self._store_lists.list_for(request.placement, now_ms)
-        degraded = self._follow_soon() if self._in_background else self.refresh()
-        with self._lock:
-            self._mirror()
-            pipeline = self._pipeline
+        degraded = self._model.follow_soon() if self._in_background else self.refresh()
+        with self._model.lock:
+            self._model.mirror()
+            pipeline = self._model.pipeline
             if pipeline is None or self._needs_store(request):
                 counted = counted or self._store_lists.list_for(request.placement, now_ms)
                 answer = self._from_store(request, history, counted)
@@ -243,7 +130,8 @@ class Recommender:
 
     def _needs_store(self, request: RecommendationRequest) -> bool:
         """Whether no bundle answers the placement."""
-        return self._pipeline is None or request.placement not in self._pipeline.placements
+        pipeline = self._model.pipeline
+        return pipeline is None or request.placement not in pipeline.placements
 
     def _check(self, request: RecommendationRequest) -> None:
         if request.placement not in PLACEMENTS:
@@ -254,9 +142,9 @@ class Recommender:
     def _from_pipeline(
         self, pipeline: Pipeline, request: RecommendationRequest, history: HistoryRows, now_ms: int
     ) -> Answer:
-        catalogue = self._catalogue
+        catalogue = self.catalogue
         repeat = request.repeat or self._settings.repeat_policy(request.placement)
-        visitor = _visitor_query(pipeline, catalogue, history, now_ms)
+        visitor = visitor_query(pipeline, catalogue, history, now_ms)
         eligible_V = self._eligible(request, history, pipeline.target, repeat)
         placement = pipeline.placement(request.placement)
         query = visitor
@@ -277,13 +165,13 @@ class Recommender:
         items = [
             self._explain(pipeline, query, ranked, number, request.explain) for number in range(len(ranked.rows_n))
         ]
-        return Answer(items, self._version, ranked.degraded, ranked.policy, ranked.stage_ms, ranked.observed)
+        return Answer(items, self.model_version, ranked.degraded, ranked.policy, ranked.stage_ms, ranked.observed)
 
     def _eligible(
         self, request: RecommendationRequest, history: HistoryRows, target: str, repeat: RepeatPolicy
     ) -> NDArray[np.bool_]:
         """The filter stage: the request's conditions, and what this visitor must not see."""
-        catalogue = self._catalogue
+        catalogue = self.catalogue
         eligible_V = catalogue.eligible_V(request.filter)
         hidden = self._ever(request, history, "hide")
         taken = self._ever(request, history, target) if repeat == "exclude" else set()
@@ -300,13 +188,13 @@ class Recommender:
 
     def _ever(self, request: RecommendationRequest, history: HistoryRows, kind: str) -> set[str]:
         """The items of all events of a type, also those too old for the history that was read."""
-        if len(history.types) >= self._history_limit:
+        if len(history.types) >= self._model.history_limit:
             return self._store.visitor_items(request.user_id, request.session_id, kind)
         return {item_id for one, item_id in zip(history.types, history.item_ids, strict=True) if one == kind}
 
     def _caps(self, placement: str) -> list[Cap]:
         """One of a family of variants, and what the settings say of categories and brands."""
-        catalogue = self._catalogue
+        catalogue = self.catalogue
         caps = [Cap(catalogue.family_V, 1)]
         for group_V, most in (
             (catalogue.leaf_V, self._settings.max_per_category(placement)),
@@ -337,16 +225,16 @@ class Recommender:
                 )
                 if score > 0
             }
-        return Recommended(self._catalogue.item_ids[row], float(ranked.scores_n[number]), source, reason, sources)
+        return Recommended(self.catalogue.item_ids[row], float(ranked.scores_n[number]), source, reason, sources)
 
     def _title(self, row: int) -> str:
-        item = self._catalogue.records[row]
-        return (item.title if item is not None else None) or self._catalogue.item_ids[row]
+        item = self.catalogue.records[row]
+        return (item.title if item is not None else None) or self.catalogue.item_ids[row]
 
     def _from_store(self, request: RecommendationRequest, history: HistoryRows, counted: StoreList) -> Answer:
         """Popular items straight from the events, where no bundle answers the placement."""
         name, popular = counted.name, counted.scores
-        catalogue = self._catalogue
+        catalogue = self.catalogue
         catalogue.learn(list(popular))
         repeat = request.repeat or self._settings.repeat_policy(request.placement)
         eligible_V = self._eligible(request, history, DEFAULT_TARGET, repeat)
@@ -361,55 +249,6 @@ class Recommender:
         ]
         degraded = []
         if request.placement not in ("popular", "trending"):
-            missing = "no model yet" if self._pipeline is None else f"{self._version} has no such placement"
+            missing = "no model yet" if self.pipeline is None else f"{self.model_version} has no such placement"
             degraded.append(f"rank: {missing}, popular items instead")
-        return Answer(items, self._version, degraded, policy=f"store-{name}")
-
-
-def _log_refused(version: str, answering: str, error: Exception) -> None:
-    unexpected = None if isinstance(error, AisleError) else error
-    logger.error(
-        "the bundle %s cannot be used (%s); %s goes on answering", version, error, answering, exc_info=unexpected
-    )
-
-
-def _warm_up(pipeline: Pipeline, catalogue: Catalogue, now_ms: int) -> None:
-    """Ask each placement once, so that no visitor waits for pages of files or for the ranker's first run."""
-    eligible_V = catalogue.eligible_V(ItemFilter())
-    query = Query.of_items(np.flatnonzero(eligible_V)[:1].astype(np.int32), now_ms=now_ms, num_rows=catalogue.num_rows)
-    for name in pipeline.placements:
-        pipeline.recommend(name, query, repeat="allow", limit=10, eligible_V=eligible_V, tolerant=True)
-
-
-def _visitor_query(pipeline: Pipeline, catalogue: Catalogue, history: HistoryRows, now_ms: int) -> Query:
-    """The visitor's events in rows, those of known items whose type says something.
-
-    Repeated lines of an order are one entry: quantities are summed, the first price stands.
-    """
-    pieces: dict[tuple[str, str, int], float] = {}
-    entries: list[tuple[int, int, float, bool, float]] = []
-    for kind, item_id, time_ms, quantity, price in zip(
-        history.types, history.item_ids, history.times_ms, history.quantities, history.prices, strict=True
-    ):
-        strength = pipeline.signals.get(kind, 0.0)
-        row = catalogue.row_of.get(item_id)
-        if strength <= 0 or row is None:
-            continue
-        key = (kind, item_id, time_ms)
-        told = math.nan if quantity is None else quantity
-        if key not in pieces:
-            pieces[key] = told
-            entries.append((row, time_ms, strength, kind == pipeline.target, math.nan if price is None else price))
-        elif quantity is not None:
-            pieces[key] = quantity if math.isnan(pieces[key]) else pieces[key] + quantity
-    rows, times, strengths, taken, prices = zip(*entries, strict=True) if entries else ((), (), (), (), ())
-    return Query(
-        now_ms,
-        catalogue.num_rows,
-        np.array(rows, np.int32),
-        np.array(times, np.int64),
-        np.array(strengths, np.float32),
-        np.array(taken, np.bool_),
-        np.array(list(pieces.values()), np.float64),
-        np.array(prices, np.float64),
-    )
+        return Answer(items, self.model_version, degraded, policy=f"store-{name}")
