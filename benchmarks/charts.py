@@ -141,7 +141,7 @@ def closed_loop_chart(result: Mapping[str, Any]) -> str:
     weeks = {name: _weekly(daily) for name, daily in result["daily"].items()}
     num_weeks = len(next(iter(weeks.values())))
     reach = math.ceil(max(max(values) for values in weeks.values()) * 50) / 50
-    drawing = Drawing(left + width + 24, top + height + 96, "A shop that goes on learning")
+    drawing = Drawing(left + width + 24, top + height + 112, "A shop that goes on learning")
     drawing.text(left, 22, "Expected purchases per visit from the list shown, by the truth", size=14, bold=True)
     sizes = result["sizes"]
     drawing.text(
@@ -160,11 +160,9 @@ def closed_loop_chart(result: Mapping[str, Any]) -> str:
         drawing.path(points, COLOURS[number])
         drawing.bar(left + 150 * number, top + height + 50, 10, 10, COLOURS[number])
         drawing.text(left + 16 + 150 * number, top + height + 59, name)
-    leads = "; ".join(
-        f"{gap['difference']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}] over {other}"
-        for other, gap in result["learning_minus"].items()
-    )
-    drawing.text(left, top + height + 82, f"learning: {leads}")
+    for row, (other, gap) in enumerate(result["learning_minus"].items()):
+        lead = f"{gap['difference']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]"
+        drawing.text(left, top + height + 82 + 16 * row, f"learning over {other}: {lead}")
     return drawing.svg()
 
 
