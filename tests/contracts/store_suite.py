@@ -310,6 +310,15 @@ class StoreContract:
         assert store.ids("item") == [None, None, "a", "b", "c"]
         assert store.ids("user") == [None, None, "u1", "u2", "u0"]
 
+    def test_the_newest_users(self, store: Store) -> None:
+        assert (store.newest_users(9), store.num_users()) == ([], 0)
+        store.put_users([User(user_id="u1"), User(user_id="u2"), User(user_id="u3")])
+        store.add_events([event(user_id="u4"), event()], ["1", "2"])
+        assert (store.newest_users(2), store.num_users()) == (["u4", "u3"], 4)
+        store.delete_user("u3")
+        assert (store.newest_users(2), store.num_users()) == (["u4", "u2"], 3)
+        assert store.newest_users(9) == ["u4", "u2", "u1"]
+
     # ---- catalogue
 
     def test_put_and_get_an_item(self, store: Store) -> None:

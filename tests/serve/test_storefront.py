@@ -14,7 +14,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from aisle.errors import ConfigError
-from aisle.schema import Item
+from aisle.schema import Item, User
+from aisle.serve.routes.storefront import NUM_VISITORS
 from aisle.serve.shelf import CategoryCount
 from aisle.serve.storefront.cart import read_cart, with_quantity, write_cart
 from aisle.serve.storefront.pictures import picture_of
@@ -132,6 +133,12 @@ def test_a_visitor_is_chosen_and_named_to_the_script(shop: TestClient) -> None:
     home = shop.post("/visitors", data={"visitor": 'ü"<1>'}).text
     assert 'data-user="ü&#34;&lt;1&gt;"' in home
     assert "data-user" not in shop.post("/visitors", data={"visitor": ""}).text
+
+
+def test_the_visitors_who_came_last_are_offered(client: TestClient) -> None:
+    service_of(client).store.put_users([User(user_id=f"user-{number}") for number in range(100)])
+    offered = [value for value in Outline(client.get("/visitors").text).values("value") if value]
+    assert offered == [f"user-{number}" for number in range(99, 99 - NUM_VISITORS, -1)]
 
 
 def test_titles_and_ids_never_become_markup(client: TestClient) -> None:

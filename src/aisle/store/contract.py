@@ -208,6 +208,14 @@ class Store(Protocol):
         """Ids by row of the id map: None for the reserved rows 0 and 1, and where a user was deleted."""
         ...
 
+    def newest_users(self, limit: int) -> list[str]:
+        """The ids of the users that became known last, the newest first."""
+        ...
+
+    def num_users(self) -> int:
+        """How many users are known."""
+        ...
+
     def put_items(self, items: Sequence[Item], mark: ImportMark | None = None, *, undated: Undated = "arrival") -> int:
         """Append versions of items (undated ones become current at once); returns how many say something new.
 

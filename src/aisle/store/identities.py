@@ -29,7 +29,6 @@ _LIST = {
     entity: driver_sql(sa.select(ids.c.row, ids.c.id).where(ids.c.row >= sa.bindparam("first")).order_by(ids.c.row))
     for entity, ids in _MAPS.items()
 }
-_USER_ROW = driver_sql(sa.select(tables.user_ids.c.row).where(tables.user_ids.c.id == sa.bindparam("id")))
 
 
 def known_rows(connection: sa.Connection, entity: Entity, ids: Iterable[str]) -> dict[str, int]:
@@ -61,6 +60,18 @@ class IdMaps:
         """The ids of an entity by row: None for the reserved rows 0 and 1 and where a user was deleted."""
         with self._database.reader() as driver:
             return [id_ for _, id_ in driver.execute(_LIST[entity], (0,)).fetchall()]
+
+    def newest_users(self, limit: int) -> list[str]:
+        """The ids of the users that became known last, the newest first; no more than these are read."""
+        ids = tables.user_ids
+        query = sa.select(ids.c.id).where(ids.c.id.is_not(None)).order_by(ids.c.row.desc()).limit(limit)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def num_users(self) -> int:
+        """How many users are known."""
+        with self._database.read() as connection:
+            return int(connection.execute(sa.select(sa.func.count(tables.user_ids.c.id))).scalar_one())
 
     def item_ids_to(self, last_row: int) -> list[str | None]:
         """A list of item ids by row that reaches at least to the given row."""

@@ -41,6 +41,8 @@ class SqlStore:
         self.import_mark = marks.import_mark
         self.save_import_mark = marks.save_import_mark
         self.ids = id_maps.ids
+        self.newest_users = id_maps.newest_users
+        self.num_users = id_maps.num_users
 
         event_writes = EventWrites(self._database, clock, marks)
         self.add_events = event_writes.add_events

@@ -137,8 +137,7 @@ async def order(call: Request) -> Response:
 @router.get("/visitors")
 def visitors(call: Request, service: ServiceOfApp) -> Response:
     """Whom the shop can be seen as."""
-    known = [user_id for user_id in service.store.ids("user") if user_id is not None]
-    return _page(call, service, "visitors.html", user_ids=known[: -NUM_VISITORS - 1 : -1])
+    return _page(call, service, "visitors.html", user_ids=service.store.newest_users(NUM_VISITORS))
 
 
 @router.post("/visitors")

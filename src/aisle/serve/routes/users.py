@@ -20,8 +20,7 @@ router = APIRouter(route_class=JsonRoute, tags=["users"])
 @router.get("/v1/users", response_model=UserPage, responses=refusals())
 def list_users(service: ServiceOfApp, limit: Annotated[int, Query(ge=1, le=100_000)] = 100) -> Response:
     """The ids of known visitors, those that came last first."""
-    known = [user_id for user_id in service.store.ids("user") if user_id is not None]
-    return JsonAnswer({"user_ids": known[: -limit - 1 : -1], "total": len(known)})
+    return JsonAnswer({"user_ids": service.store.newest_users(limit), "total": service.store.num_users()})
 
 
 @router.get("/v1/users/{user_id:path}/events", response_model=EventsOfUser, responses=refusals())
