@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aisle.metrics import auc, calibration, gauc, log_loss, normalized_entropy
+from aisle.metrics import accuracy, auc, calibration, gauc, log_loss, log_loss_rows, normalized_entropy
 
 
 def test_auc_counts_pairs_and_half_the_ties() -> None:
@@ -52,6 +52,15 @@ def test_gauc_agrees_with_auc_group_by_group(rows: list[tuple[int, int, bool]]) 
 def test_log_loss_by_hand_and_at_the_edge() -> None:
     assert log_loss([0.5, 0.25], [1, 0]) == pytest.approx((math.log(2) - math.log(0.75)) / 2)
     assert log_loss([0.0], [1]) == pytest.approx(-math.log(1e-15))
+
+
+def test_log_loss_row_by_row() -> None:
+    assert log_loss_rows([0.5, 0.25], [1, 0]) == pytest.approx([math.log(2), -math.log(0.75)])
+
+
+def test_accuracy_counts_the_likelier_label() -> None:
+    assert accuracy([0.9, 0.5, 0.4, 0.6], [1, 1, 1, 0]) == 0.5
+    assert accuracy([0.9, 0.5, 0.4, 0.6], [1, 1, 1, 0], [3, 1, 1, 0]) == 0.8
 
 
 def test_normalized_entropy_of_the_mean_is_one() -> None:

@@ -2,7 +2,17 @@
 
 from aisle.metrics.drift import population_stability_index
 from aisle.metrics.intervals import Interval, bootstrap_mean, paired_bootstrap
-from aisle.metrics.pointwise import CalibrationTable, auc, calibration, gauc, log_loss, normalized_entropy
+from aisle.metrics.paired import Components, auc_components, log_loss_components, resampled_auc
+from aisle.metrics.pointwise import (
+    CalibrationTable,
+    accuracy,
+    auc,
+    calibration,
+    gauc,
+    log_loss,
+    log_loss_rows,
+    normalized_entropy,
+)
 from aisle.metrics.ranking import (
     Targets,
     coverage,
@@ -17,9 +27,12 @@ from aisle.metrics.ranking import (
 
 __all__ = [
     "CalibrationTable",
+    "Components",
     "Interval",
     "Targets",
+    "accuracy",
     "auc",
+    "auc_components",
     "bootstrap_mean",
     "calibration",
     "coverage",
@@ -28,6 +41,8 @@ __all__ = [
     "hits",
     "intra_list_diversity",
     "log_loss",
+    "log_loss_components",
+    "log_loss_rows",
     "mrr",
     "ndcg",
     "normalized_entropy",
@@ -35,4 +50,5 @@ __all__ = [
     "population_stability_index",
     "recall",
     "recall_plain",
+    "resampled_auc",
 ]

@@ -65,10 +65,22 @@ def gauc(score_R: ArrayLike, label_R: ArrayLike, group_R: NDArray[Any], weight_R
 
 def log_loss(probability_R: ArrayLike, label_R: ArrayLike, weight_R: ArrayLike | None = None) -> float:
     """The mean of ``-ln`` of the probability given to what happened (probabilities kept 1e-15 away from 0 and 1)."""
-    probability_R, label_R, weight_R = _rows(probability_R, label_R, weight_R, probabilities=True)
+    loss_R = log_loss_rows(probability_R, label_R)
+    return float(np.average(loss_R, weights=_rows(loss_R, label_R, weight_R)[2]))
+
+
+def log_loss_rows(probability_R: ArrayLike, label_R: ArrayLike) -> Floats:
+    """The log loss [R] of each row; see :func:`log_loss`."""
+    probability_R, label_R, _ = _rows(probability_R, label_R, None, probabilities=True)
     probability_R = np.clip(probability_R, _SMALLEST, 1 - _SMALLEST)
-    loss_R = -(label_R * np.log(probability_R) + (1 - label_R) * np.log1p(-probability_R))
-    return float(np.average(loss_R, weights=weight_R))
+    loss_R: Floats = -(label_R * np.log(probability_R) + (1 - label_R) * np.log1p(-probability_R))
+    return loss_R
+
+
+def accuracy(probability_R: ArrayLike, label_R: ArrayLike, weight_R: ArrayLike | None = None) -> float:
+    """The share of rows whose label is the likelier one by the prediction (0.5 counts as a 1)."""
+    probability_R, label_R, weight_R = _rows(probability_R, label_R, weight_R, probabilities=True)
+    return float(np.average((probability_R >= 0.5) == (label_R == 1), weights=weight_R))
 
 
 def normalized_entropy(probability_R: ArrayLike, label_R: ArrayLike, weight_R: ArrayLike | None = None) -> float:
