@@ -99,13 +99,31 @@ def test_the_mean_of_several_seeds() -> None:
     assert found.standard_error < auc_components(other, label).standard_error
 
 
+def test_a_weight_counts_a_row_several_times() -> None:
+    one, other, label = _rows(200, seed=4)
+    one, other = one.round(1), other.round(1)  # with ties
+    weight = np.random.default_rng(5).integers(0, 4, 200)
+    repeated = [np.repeat(array, weight) for array in (one, other, label)]
+    found = auc_components(one, label, weight) - auc_components(other, label, weight)
+    assert found.value == pytest.approx(auc(repeated[0], repeated[2]) - auc(repeated[1], repeated[2]))
+    probability = 1 / (1 + np.exp(-one))
+    loss = log_loss_components(probability, label, weight)
+    assert loss.value == pytest.approx(log_loss(probability, label, weight))
+    # A row that counts three times tells no more than one row, so the error is that of rows, not of weights.
+    count = np.random.default_rng(2).multinomial(200, np.full(200, 1 / 200), 2000) * weight
+    differences = resampled_auc(one, label, count) - resampled_auc(other, label, count)
+    assert found.standard_error == pytest.approx(differences.std(), rel=0.1)
+    losses = (count * loss.parts[0]).sum(axis=1) / count.sum(axis=1)
+    assert loss.standard_error == pytest.approx(losses.std(), rel=0.1)
+
+
 def test_what_cannot_be_paired() -> None:
     one = auc_components([3, 1, 2, 1], [1, 1, 0, 0])
     with pytest.raises(ValueError, match="the same rows"):
         one - auc_components([3, 1, 2, 1], [1, 0, 0, 0])
     with pytest.raises(ValueError, match="labels 0 or 1"):
         auc_components([1.0, 2.0], [0, 2])
-    with pytest.raises(ValueError, match="one score and label per row"):
+    with pytest.raises(ValueError, match="one value, label and weight per row"):
         auc_components([1.0, 2.0], [0])
     with pytest.raises(ValueError, match="at least one prediction"):
         Components.mean([])

@@ -20,7 +20,7 @@ def auc(score_R: ArrayLike, label_R: ArrayLike, weight_R: ArrayLike | None = Non
 
     Source: Hanley and McNeil, "The meaning and use of the area under a receiver operating characteristic curve", 1982.
     """
-    score_R, label_R, weight_R = _rows(score_R, label_R, weight_R)
+    score_R, label_R, weight_R = checked_rows(score_R, label_R, weight_R)
     _, level_R = np.unique(score_R, return_inverse=True)
     positive = np.bincount(level_R, weight_R * label_R)
     negative = np.bincount(level_R, weight_R * (1 - label_R))
@@ -38,7 +38,7 @@ def gauc(score_R: ArrayLike, label_R: ArrayLike, group_R: NDArray[Any], weight_R
 
     Source: Zhu et al., "Optimized Cost per Click in Taobao Display Advertising", 2017.
     """
-    score_R, label_R, weight_R = _rows(score_R, label_R, weight_R)
+    score_R, label_R, weight_R = checked_rows(score_R, label_R, weight_R)
     if group_R.shape != score_R.shape:
         raise ValueError(f"expected one group per row, received the shapes {group_R.shape} and {score_R.shape}")
     _, group_R = np.unique(group_R, return_inverse=True)
@@ -66,12 +66,12 @@ def gauc(score_R: ArrayLike, label_R: ArrayLike, group_R: NDArray[Any], weight_R
 def log_loss(probability_R: ArrayLike, label_R: ArrayLike, weight_R: ArrayLike | None = None) -> float:
     """The mean of ``-ln`` of the probability given to what happened (probabilities kept 1e-15 away from 0 and 1)."""
     loss_R = log_loss_rows(probability_R, label_R)
-    return float(np.average(loss_R, weights=_rows(loss_R, label_R, weight_R)[2]))
+    return float(np.average(loss_R, weights=checked_rows(loss_R, label_R, weight_R)[2]))
 
 
 def log_loss_rows(probability_R: ArrayLike, label_R: ArrayLike) -> Floats:
     """The log loss [R] of each row; see :func:`log_loss`."""
-    probability_R, label_R, _ = _rows(probability_R, label_R, None, probabilities=True)
+    probability_R, label_R, _ = checked_rows(probability_R, label_R, None, probabilities=True)
     probability_R = np.clip(probability_R, _SMALLEST, 1 - _SMALLEST)
     loss_R: Floats = -(label_R * np.log(probability_R) + (1 - label_R) * np.log1p(-probability_R))
     return loss_R
@@ -79,7 +79,7 @@ def log_loss_rows(probability_R: ArrayLike, label_R: ArrayLike) -> Floats:
 
 def accuracy(probability_R: ArrayLike, label_R: ArrayLike, weight_R: ArrayLike | None = None) -> float:
     """The share of rows whose label is the likelier one by the prediction (0.5 counts as a 1)."""
-    probability_R, label_R, weight_R = _rows(probability_R, label_R, weight_R, probabilities=True)
+    probability_R, label_R, weight_R = checked_rows(probability_R, label_R, weight_R, probabilities=True)
     return float(np.average((probability_R >= 0.5) == (label_R == 1), weights=weight_R))
 
 
@@ -90,7 +90,7 @@ def normalized_entropy(probability_R: ArrayLike, label_R: ArrayLike, weight_R: A
 
     Source: He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook", 2014.
     """
-    _, checked_R, checked_weight_R = _rows(probability_R, label_R, weight_R, probabilities=True)
+    _, checked_R, checked_weight_R = checked_rows(probability_R, label_R, weight_R, probabilities=True)
     mean = float(np.average(checked_R, weights=checked_weight_R))
     if mean in (0.0, 1.0):
         return float("nan")
@@ -127,7 +127,7 @@ def calibration(
     """
     if num_bins < 1:
         raise ValueError(f"expected num_bins >= 1, received {num_bins}")
-    probability_R, label_R, weight_R = _rows(probability_R, label_R, weight_R, probabilities=True)
+    probability_R, label_R, weight_R = checked_rows(probability_R, label_R, weight_R, probabilities=True)
     sorted_R = np.sort(probability_R)
     edges = np.unique(sorted_R[np.linspace(0, len(sorted_R), num_bins, endpoint=False).astype(np.int64)])
     bin_R = np.searchsorted(edges, probability_R, side="right") - 1
@@ -141,9 +141,14 @@ def calibration(
     return CalibrationTable(predicted / weight, observed / weight, weight, ratio, error)
 
 
-def _rows(
+def checked_rows(
     value_R: ArrayLike, label_R: ArrayLike, weight_R: ArrayLike | None, *, probabilities: bool = False
 ) -> tuple[Floats, Floats, Floats]:
+    """Values, labels and weights as float64, one each per row.
+
+    Raises:
+        ValueError: naming what is not as expected.
+    """
     values, labels = np.asarray(value_R, np.float64), np.asarray(label_R, np.float64)
     weights = np.ones_like(values) if weight_R is None else np.asarray(weight_R, np.float64)
     if values.ndim != 1 or not values.size or labels.shape != values.shape or weights.shape != values.shape:
