@@ -38,6 +38,7 @@ class DLRM(nn.Module):
         interaction: ``dot`` (each pair of the F + 1 vectors) or ``cat`` (the vectors side by side).
         raw_dense: See the deviations.
         linear_skip: See the deviations.
+        dropout: The share of hidden values that training drops.
         generator: Draws the first weights.
     """
 
@@ -76,6 +77,11 @@ class DLRM(nn.Module):
         in_size += num_dense if raw_dense else 0
         self.over_arch = MLP(in_size, [*over_layers, 1], last_activation=False, dropout=dropout, generator=generator)
         self.skip = linear(num_dense, 1, generator=generator) if linear_skip else None
+
+    @staticmethod
+    def table_width(embedding_dim: int) -> int:
+        """Numbers of a looked up vector."""
+        return embedding_dim
 
     def forward(self, dense_BN: Tensor, sparse: SparseFeatures) -> Tensor:
         """The logits [B]."""

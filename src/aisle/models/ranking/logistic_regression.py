@@ -21,9 +21,12 @@ class LogisticRegression(nn.Module):
     Args:
         embeddings: Tables of width 1: the weight of each id.
         num_dense: N.
+        generator: Taken as by every ranker; nothing is drawn.
     """
 
-    def __init__(self, embeddings: EmbeddingBagCollection, *, num_dense: int) -> None:
+    def __init__(
+        self, embeddings: EmbeddingBagCollection, *, num_dense: int, generator: torch.Generator | None = None
+    ) -> None:
         super().__init__()
         if embeddings.embedding_dim != 1:
             raise ValueError(f"expected tables of width 1, received width {embeddings.embedding_dim}")
@@ -33,6 +36,11 @@ class LogisticRegression(nn.Module):
         self.bias = nn.Parameter(torch.zeros(()))
         with torch.no_grad():
             embeddings.table.weight.zero_()
+
+    @staticmethod
+    def table_width(embedding_dim: int) -> int:
+        """Numbers of a looked up vector: an id's weight, whatever the other models' dimension."""
+        return 1
 
     def forward(self, dense_BN: Tensor, sparse: SparseFeatures) -> Tensor:
         """The logits [B]."""
