@@ -251,3 +251,11 @@ def test_any_array_comes_back_bit_for_bit(tmp_path_factory: pytest.TempPathFacto
     assert back.dtype == array.dtype
     assert back.shape == array.shape
     assert back.tobytes() == np.ascontiguousarray(array).tobytes()
+
+
+def test_a_file_is_copied_and_hashed_as_its_own(tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(b"\x00\x01 content")
+    with BundleWriter(tmp_path / "bundle") as writer:
+        writer.copy_file("members/0/ranker/score.onnx", tmp_path / "source")
+    bundle = Bundle.open(tmp_path / "bundle")
+    assert bundle.read_bytes("members/0/ranker/score.onnx") == b"\x00\x01 content"

@@ -87,6 +87,12 @@ class BundleWriter:
         """Write a file of another format (an ONNX graph) under its full name."""
         self._write(name, content)
 
+    def copy_file(self, name: str, source: Path) -> None:
+        """Write a file under its full name with the content of another, however large."""
+        path = self._path(name)
+        shutil.copyfile(source, path)
+        self._add(name, path)
+
     def write_arrays(self, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write one memory-mappable ``<name>/<key>.npy`` for each array of numbers or booleans."""
         for key, array in arrays.items():

@@ -25,6 +25,7 @@ from aisle.store.contract import Store
 from aisle.train.activation import Activate, register
 from aisle.train.parts import Bench
 from aisle.train.run_directory import Begun, RunDirectory
+from aisle.train.run_log import log_to
 from aisle.train.shop import ShopFit, train_shop
 from aisle.train.shop_pipelines import Fitters
 from aisle.train.side_by_side import Processes, default_jobs
@@ -91,7 +92,7 @@ def train_in_workspace(
     with run.held():
         is_finished = run.is_written and run.begun() is None
         if not run.is_written:
-            with _log_to(run.log):
+            with log_to(run.log):
                 _train(_Task(workspace, store, run, recipe, fitters_of, jobs, progress), version)
         progress("register the bundle", 0, None)
         bundle, metrics = Bundle.open(run.bundle), run.read_metrics()
@@ -166,7 +167,7 @@ class _OpenBench:
         workspace, run = Workspace.open(self.workspace), RunDirectory(self.run)
         begun = run.begun()
         assert begun is not None, "a training notes what it trains before it starts others"
-        with closing(workspace.open_store()) as store, _log_to(run.log):
+        with closing(workspace.open_store()) as store, log_to(run.log):
             log = ShopLog.read(store, begun.mark)
             yield _bench(workspace, store, run, begun, log, self.fitters_of)
 
@@ -253,20 +254,3 @@ def _num_parameters(bundle: Bundle) -> int:
     arrays = (bundle.directory / name for name in bundle.names() if name.endswith(".npy"))
     loaded = (np.load(path, mmap_mode="r", allow_pickle=False) for path in arrays)
     return sum(array.size for array in loaded if array.dtype.kind == "f")
-
-
-@contextmanager
-def _log_to(path: Path) -> Iterator[None]:
-    """Keep what training logs in the run directory."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    package = logging.getLogger("aisle")
-    level = package.level
-    package.addHandler(handler)
-    package.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        package.removeHandler(handler)
-        package.setLevel(level)
-        handler.close()
