@@ -28,6 +28,7 @@ server:
   # browser_placements: [similar-items]        # ... and recommendations of these placements; default: none
   # allowed_origins: ["https://shop.example"]  # pages that may call from a browser
   # max_body_bytes: 8388608                    # longer bodies are refused
+  # max_recommendations_at_once: 256           # per worker; more are answered 503 with Retry-After
   # Calls a second of one client address, and how many may come at once; per_key the same for all who use one key.
   # rate_limits: {recommendations_per_second: 50, events_per_second: 50, burst: 100}
 
@@ -87,6 +88,7 @@ class ServerSettings(Strict):
     browser_placements: tuple[PlacementName, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     max_body_bytes: Annotated[int, Field(ge=1)] = 8 * 1024 * 1024
+    max_recommendations_at_once: Annotated[int, Field(ge=1)] = 256
     rate_limits: RateLimits = RateLimits()
 
 

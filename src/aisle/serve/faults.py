@@ -66,7 +66,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
         409: "not possible in the present state",
         413: "the body is longer than this server accepts",
         429: "this address, or all who use this key, call too often: wait as long as Retry-After says",
-        503: "the store cannot answer just now: try again",
+        503: "the store cannot answer just now, or too many calls wait: try again as Retry-After says",
     }
     listed: dict[int | str, dict[str, Any]] = {
         status: {"model": Problem, "description": meanings[status]}

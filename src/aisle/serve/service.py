@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from aisle.pipeline import Recommender
 from aisle.serve.access import Keys
+from aisle.serve.answer_lane import AnswerLane
 from aisle.serve.drift import DriftCounts, drift_facts
 from aisle.serve.instruments import Fact, Instruments
 from aisle.serve.served_log import ServedLog
@@ -41,6 +42,7 @@ class Service:
         self.shelf = Shelf(self.recommender)
         self.instruments = Instruments()
         self.writes = WriteLane()
+        self.answers = AnswerLane(server.max_recommendations_at_once)
         self.drift = DriftCounts.of_environment()
         self.served_log = ServedLog(self.store.log_served, on_lost=self.instruments.count_served_lost)
         self.recommender.refresh()  # ready means that the first answer need not wait for the bundle

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -29,19 +30,27 @@ _NOT_FOR_BROWSERS = (
 
 
 @router.post("/v1/recommendations", response_model=RecommendationAnswer, responses=refusals(429))
-def recommend(body: RecommendationBody, service: ServiceOfApp, call: Request) -> Response:
+async def recommend(body: RecommendationBody, service: ServiceOfApp, call: Request) -> Response:
     """Items for a visitor at one placement, best first.
 
     An unknown user or item is not an error: such a visitor is answered as a new one. Stages that failed or ran past
     their budget are named in `degraded`. With the write-only key only the placements of `server.browser_placements` are
     answered, and never explained.
     """
-    started = time.perf_counter()
     if call.scope.get(ROLE_IN_SCOPE) == "write" and not _is_for_browsers(body, service):
         return problem(403, _NOT_FOR_BROWSERS)
     if body.placement in ITEM_PLACEMENTS and not body.items:
         expected = f"{body.placement} expects the item of the page or the items of the cart, received none"
         return invalid_field(["body", "items"], expected, "missing")
+    return await service.answers.run(partial(_answer, body, service))
+
+
+def _is_for_browsers(body: RecommendationBody, service: Service) -> bool:
+    return body.placement in service.browser_placements and not body.explain
+
+
+def _answer(body: RecommendationBody, service: Service) -> Response:
+    started = time.perf_counter()
     request = body.to_request()
     answer = service.recommender.recommend(request)
     request_id = uuid.uuid4().hex
@@ -64,10 +73,6 @@ def recommend(body: RecommendationBody, service: ServiceOfApp, call: Request) ->
             "degraded": answer.degraded,
         }
     )
-
-
-def _is_for_browsers(body: RecommendationBody, service: Service) -> bool:
-    return body.placement in service.browser_placements and not body.explain
 
 
 def _item(recommended: Recommended, explain: bool) -> dict[str, Any]:
