@@ -110,6 +110,17 @@ def test_the_cart_works_without_scripts(shop: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
+    "address", [f"/products?search={'x' * 201}", "/products?page=0", "/products?page=ten", f"/products/{'x' * 300}"]
+)
+def test_an_address_that_cannot_be_is_answered_by_a_page(shop: TestClient, address: str) -> None:
+    answer = shop.get(address)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
+    outline = Outline(answer.text)
+    assert outline.open == [] and "There is no such page" in answer.text
+    assert outline.values("maxlength") == ["200"], "the search field takes no more"
+
+
+@pytest.mark.parametrize(
     "form", [{}, {"item_id": ""}, {"item_id": "tea", "quantity": "-1"}, {"item_id": "tea", "quantity": "x"}]
 )
 def test_a_wrong_form_changes_nothing(shop: TestClient, form: dict[str, str]) -> None:

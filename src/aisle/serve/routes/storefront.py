@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from aisle.schema import Item
@@ -21,8 +25,27 @@ from aisle.serve.storefront.cart import Cart, read_cart, with_quantity, write_ca
 from aisle.serve.storefront.pictures import picture_of
 from aisle.serve.storefront.rendering import is_shown_from, page, page_headers
 
-router = APIRouter(include_in_schema=False)
 
+class _PageRoute(APIRoute):
+    """A route of pages: who asks by an address that cannot be is told so by a page as well."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_page(call: Request) -> Response:
+            try:
+                return await handle(call)
+            except RequestValidationError:
+                text = f"A search has at most {MAX_SEARCH} characters, and pages are numbered from 1 to {MAX_PAGE:,}."
+                service = call.app.state.service
+                return await run_in_threadpool(_message, call, service, 422, "There is no such page", text)
+
+        return handle_page
+
+
+router = APIRouter(include_in_schema=False, route_class=_PageRoute)
+
+MAX_SEARCH = 200
 PAGE_ITEMS = 36
 MAX_PAGE = 10_000
 NUM_NEWEST = 6
@@ -46,7 +69,7 @@ def home(call: Request, service: ServiceOfApp) -> Response:
 def products(
     call: Request,
     service: ServiceOfApp,
-    search: Annotated[str, Query(max_length=200)] = "",
+    search: Annotated[str, Query(max_length=MAX_SEARCH)] = "",
     category: Annotated[str, Query(max_length=256)] = "",
     number: Annotated[int, Query(alias="page", ge=1, le=MAX_PAGE)] = 1,
 ) -> Response:
@@ -171,6 +194,7 @@ def _page(call: Request, service: Service, template: str, *, status: int = 200, 
         "visitor": _visitor(call),
         "num_in_cart": sum(_cart(call).values()),
         "top_categories": service.shelf.categories(),
+        "max_search": MAX_SEARCH,
         "model_version": service.recommender.model_version,
         "is_simulated": service.is_simulated,
     }
