@@ -49,7 +49,7 @@ def test_other_columns_bags_and_kinds_are_refused(lookup: EmbeddingLookup) -> No
     with pytest.raises(ValueError, match="1 bags"):
         lookup.lookup(np.zeros((1, 2), np.int64))
     with pytest.raises(BundleError, match="expected one of full"):
-        table_kind("hashed")
+        table_kind("tucker")
 
 
 @pytest.mark.timing

@@ -2,6 +2,9 @@
 
 from aisle.pipeline.tables.contract import LookupTable
 from aisle.pipeline.tables.full import FullLookup
+from aisle.pipeline.tables.hashed import HashedLookup
 from aisle.pipeline.tables.kinds import table_kind
+from aisle.pipeline.tables.low_rank import LowRankLookup
+from aisle.pipeline.tables.quotient_remainder import QuotientRemainderLookup
 
-__all__ = ["FullLookup", "LookupTable", "table_kind"]
+__all__ = ["FullLookup", "HashedLookup", "LookupTable", "LowRankLookup", "QuotientRemainderLookup", "table_kind"]
