@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from aisle.recipe.strict import Strict
 
@@ -34,12 +34,76 @@ class FmModelSpec(Strict):
     numeric: Numeric = "embed"
 
 
+class FwFmModelSpec(Strict):
+    """The factorization machine with a weight per pair of fields."""
+
+    kind: Literal["fwfm"]
+    numeric: Numeric = "embed"
+
+
+class AfmModelSpec(Strict):
+    """The factorization machine whose pairs a network weighs."""
+
+    kind: Literal["afm"]
+    attention_size: PositiveInt = 16
+    numeric: Numeric = "embed"
+    dropout: Dropout = 0.0
+
+
+class NfmModelSpec(Strict):
+    """An MLP over the pooled products of all pairs of fields."""
+
+    kind: Literal["nfm"]
+    deep_layers: Layers = [256, 128]
+    numeric: Numeric = "embed"
+    dropout: Dropout = 0.0
+
+
+class WideDeepModelSpec(Strict):
+    """A linear model beside an MLP."""
+
+    kind: Literal["wide-deep"]
+    deep_layers: Layers = [256, 128]
+    numeric: Numeric = "linear"
+    dropout: Dropout = 0.0
+
+
+class DnnModelSpec(Strict):
+    """An MLP over everything side by side."""
+
+    kind: Literal["dnn"]
+    deep_layers: Layers = [512, 256, 128]
+    powers: Annotated[bool, Field(description="numbers also enter as their squares and square roots")] = False
+    numeric: Numeric = "linear"
+    dropout: Dropout = 0.0
+
+
 class DeepFmModelSpec(Strict):
     """A factorization machine and an MLP over the same vectors."""
 
     kind: Literal["deepfm"]
     deep_layers: Layers = [256, 128]
     numeric: Numeric = "embed"
+    dropout: Dropout = 0.0
+
+
+class XDeepFmModelSpec(Strict):
+    """First order terms, a compressed interaction network and an MLP."""
+
+    kind: Literal["xdeepfm"]
+    cin_layers: SomeLayers = [32, 32]
+    deep_layers: Layers = [256, 128]
+    numeric: Numeric = "embed"
+    dropout: Dropout = 0.0
+
+
+class DcnModelSpec(Strict):
+    """Cross layers with a weight per input, beside an MLP."""
+
+    kind: Literal["dcn"]
+    cross_layers: PositiveInt = 3
+    deep_layers: SomeLayers = [256, 128]
+    numeric: Numeric = "linear"
     dropout: Dropout = 0.0
 
 
@@ -56,6 +120,42 @@ class DcnV2ModelSpec(Strict):
     dropout: Dropout = 0.0
 
 
+class AutoIntModelSpec(Strict):
+    """Self-attention between fields; with ``deep_layers`` an MLP beside it."""
+
+    kind: Literal["autoint"]
+    attention_layers: PositiveInt = 3
+    num_heads: PositiveInt = 2
+    head_size: PositiveInt = 16
+    deep_layers: Layers = []
+    numeric: Numeric = "embed"
+    dropout: Dropout = 0.0
+
+
+class FinalMlpModelSpec(Strict):
+    """Two MLPs over gated inputs, fused; ``contexts`` are the embedded features that each one's gate reads."""
+
+    kind: Literal["finalmlp"]
+    streams: tuple[SomeLayers, SomeLayers] = ([256, 128], [256, 128])
+    contexts: tuple[list[str], list[str]] = ([], [])
+    gate_layers: Layers = [64]
+    num_heads: PositiveInt = 4
+    numeric: Numeric = "embed"
+    dropout: Dropout = 0.0
+
+
+class MaskNetModelSpec(Strict):
+    """Blocks that multiply hidden values by masks of the example's own, and an MLP."""
+
+    kind: Literal["masknet"]
+    blocks: SomeLayers = [64, 64, 64]
+    structure: Literal["parallel", "serial"] = "parallel"
+    reduction: Annotated[PositiveFloat, Field(description="hidden values of a mask per input")] = 1.0
+    deep_layers: Layers = [128]
+    numeric: Numeric = "embed"
+    dropout: Dropout = 0.0
+
+
 class DlrmModelSpec(Strict):
     """Sparse arch, dense arch, interaction arch, over arch."""
 
@@ -68,6 +168,33 @@ class DlrmModelSpec(Strict):
     dropout: Dropout = 0.0
 
 
+class AttentionDlrmModelSpec(Strict):
+    """DLRM whose products of vectors attention pools, in place of the dot products or beside them."""
+
+    kind: Literal["attention-dlrm"]
+    dense_layers: Layers = [256, 64]
+    over_layers: Layers = [256, 64]
+    attention: Literal["replace", "beside"] = "beside"
+    attention_size: PositiveInt = 16
+    dropout: Dropout = 0.0
+
+
 TableModelSpec = Annotated[
-    DcnV2ModelSpec | DeepFmModelSpec | DlrmModelSpec | FmModelSpec | LogisticModelSpec, Field(discriminator="kind")
+    LogisticModelSpec
+    | FmModelSpec
+    | FwFmModelSpec
+    | AfmModelSpec
+    | NfmModelSpec
+    | WideDeepModelSpec
+    | DnnModelSpec
+    | DeepFmModelSpec
+    | XDeepFmModelSpec
+    | DcnModelSpec
+    | DcnV2ModelSpec
+    | AutoIntModelSpec
+    | FinalMlpModelSpec
+    | MaskNetModelSpec
+    | DlrmModelSpec
+    | AttentionDlrmModelSpec,
+    Field(discriminator="kind"),
 ]

@@ -16,17 +16,34 @@ from tests.contracts.rankers import RankerCase, RankerContract
 torch.set_num_threads(1)
 
 SMALL = {"deep_layers": (16,)}
+DLRM_SMALL = {"dense_layers": (8,), "over_layers": (16,)}
 CASES = [
+    RankerCase("afm", {"attention_size": 8}, exports=True),
+    RankerCase("attention-dlrm", DLRM_SMALL | {"attention": "replace"}),
+    RankerCase("attention-dlrm", DLRM_SMALL | {"attention": "beside"}, exports=True),
+    RankerCase("autoint", {"attention_layers": 2, "head_size": 4}, exports=True),
+    RankerCase("autoint", SMALL | {"attention_layers": 1, "head_size": 4, "numeric": "linear"}),
+    RankerCase("dcn", SMALL | {"cross_layers": 2}),
     RankerCase("dcn-v2", SMALL | {"cross_layers": 2}, exports=True),
     RankerCase("dcn-v2", SMALL | {"rank": 3, "num_experts": 2, "structure": "stacked"}, exports=True),
     RankerCase("deepfm", SMALL),
     RankerCase("deepfm", SMALL | {"numeric": "periodic"}, exports=True),
-    RankerCase("dlrm", {"dense_layers": (8,), "over_layers": (16,)}),
-    RankerCase("dlrm", {"dense_layers": (8,), "over_layers": (16,), "interaction": "cat", "raw_dense": True}),
+    RankerCase("dlrm", DLRM_SMALL),
+    RankerCase("dlrm", DLRM_SMALL | {"interaction": "cat", "raw_dense": True}),
+    RankerCase("dnn", SMALL),
+    RankerCase("dnn", SMALL | {"powers": True, "numeric": "none"}),
+    RankerCase("finalmlp", {"streams": ((16, 8), (8,)), "num_heads": 2, "gate_layers": (8,)}),
+    RankerCase("finalmlp", {"streams": ((16,), (8,)), "num_heads": 2, "contexts": (("item",), ())}, exports=True),
     RankerCase("fm"),
     RankerCase("fm", {"numeric": "linear"}),
     RankerCase("fm", {"numeric": "none"}, exports=True),
+    RankerCase("fwfm", exports=True),
     RankerCase("logistic", learns_products=False),
+    RankerCase("masknet", SMALL | {"blocks": (8, 8)}, exports=True),
+    RankerCase("masknet", SMALL | {"blocks": (8, 8), "structure": "serial", "numeric": "linear"}),
+    RankerCase("nfm", SMALL),
+    RankerCase("wide-deep", SMALL),
+    RankerCase("xdeepfm", SMALL | {"cin_layers": (4, 3)}, exports=True),
 ]
 
 
@@ -63,4 +80,4 @@ def test_every_kind_of_a_recipe_has_a_model() -> None:
 
 
 def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value

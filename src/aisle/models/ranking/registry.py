@@ -8,17 +8,39 @@ from __future__ import annotations
 
 from typing import Any
 
+from aisle.models.ranking.afm import AFM
+from aisle.models.ranking.attention_dlrm import AttentionDLRM
+from aisle.models.ranking.autoint import AutoInt
+from aisle.models.ranking.dcn import DCN
 from aisle.models.ranking.dcn_v2 import DCNv2
 from aisle.models.ranking.deepfm import DeepFM
 from aisle.models.ranking.dlrm import DLRM
+from aisle.models.ranking.dnn import DNN
+from aisle.models.ranking.finalmlp import FinalMLP
 from aisle.models.ranking.fm import FM
+from aisle.models.ranking.fwfm import FwFM
 from aisle.models.ranking.logistic_regression import LogisticRegression
+from aisle.models.ranking.masknet import MaskNet
+from aisle.models.ranking.nfm import NFM
+from aisle.models.ranking.wide_deep import WideDeep
+from aisle.models.ranking.xdeepfm import XDeepFM
 
 #: One line per model.
 MODELS: dict[str, type[Any]] = {
+    "afm": AFM,
+    "attention-dlrm": AttentionDLRM,
+    "autoint": AutoInt,
+    "dcn": DCN,
     "dcn-v2": DCNv2,
     "deepfm": DeepFM,
     "dlrm": DLRM,
+    "dnn": DNN,
+    "finalmlp": FinalMLP,
     "fm": FM,
+    "fwfm": FwFM,
     "logistic": LogisticRegression,
+    "masknet": MaskNet,
+    "nfm": NFM,
+    "wide-deep": WideDeep,
+    "xdeepfm": XDeepFM,
 }
