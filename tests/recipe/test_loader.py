@@ -32,9 +32,10 @@ def test_the_recipes_folder_of_a_clone_is_the_packages_own() -> None:
 
 
 def test_the_resolved_recipe_reads_back_as_itself(tmp_path: Path) -> None:
-    recipe = load("shop", ["seed=41"])
-    assert recipe.seed == 41
-    assert load(write(tmp_path, dump(recipe))) == recipe
+    for name in names():
+        recipe = load(name, ["seed=41"])
+        assert recipe.seed == 41
+        assert load(write(tmp_path, dump(recipe))) == recipe
 
 
 @pytest.mark.parametrize(
@@ -43,9 +44,9 @@ def test_the_resolved_recipe_reads_back_as_itself(tmp_path: Path) -> None:
         ("kind: shop\nname: a\nsed: 1\n", "unknown key 'sed', did you mean 'seed'?"),
         ("kind: shop\nname: a\nseed: -1\n", "'seed': Input should be greater than or equal to 0, received -1"),
         ("kind: shop\nseed: 1\n", "'name' is missing"),
-        ("kind: table\nname: a\n", "expected kind to be one of shop, received 'table'"),
-        ("kind: [shop]\nname: a\n", "expected kind to be one of shop"),
-        ("name: a\n", "expected kind to be one of shop, received None"),
+        ("kind: tabel\nname: a\n", "expected kind to be one of shop, table, received 'tabel'"),
+        ("kind: [shop]\nname: a\n", "expected kind to be one of shop, table"),
+        ("name: a\n", "expected kind to be one of shop, table, received None"),
         ("- kind\n", "expected a mapping"),
         ("", "expected a mapping"),
         ("kind: shop\nname: a\nseed: 1\nseed: 2\n", "line 4: the key 'seed' stands twice"),

@@ -113,6 +113,6 @@ def _train(workspace: Workspace, progress: Progress) -> RunDirectory:
     from aisle.assemble import shop_fitters
     from aisle.train.session import train_in_workspace
 
-    recipe = recipes.load("shop-quick")
+    recipe = recipes.load_shop("shop-quick")
     with closing(workspace.open_store()) as store:
         return train_in_workspace(workspace, store, recipe, shop_fitters, jobs=None, progress=progress).run

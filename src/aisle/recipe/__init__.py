@@ -1,7 +1,19 @@
 """Typed configuration: what a recipe may say, and how it is read, overridden and written out in full."""
 
-from aisle.recipe.loader import dump, load, names
+from aisle.recipe.loader import Recipe, dump, load, load_shop, names
 from aisle.recipe.shop import ShopRecipe
 from aisle.recipe.strict import Strict, parse_strict, read_yaml
+from aisle.recipe.table import TableRecipe
 
-__all__ = ["ShopRecipe", "Strict", "dump", "load", "names", "parse_strict", "read_yaml"]
+__all__ = [
+    "Recipe",
+    "ShopRecipe",
+    "Strict",
+    "TableRecipe",
+    "dump",
+    "load",
+    "load_shop",
+    "names",
+    "parse_strict",
+    "read_yaml",
+]

@@ -12,9 +12,11 @@ import yaml
 from aisle.errors import ConfigError
 from aisle.recipe.shop import ShopRecipe
 from aisle.recipe.strict import nearest, parse_strict, read_yaml
+from aisle.recipe.table import TableRecipe
 
+Recipe = ShopRecipe | TableRecipe
 #: Every kind of recipe; ``kind`` in the file chooses.
-KINDS = {"shop": ShopRecipe}
+KINDS: dict[str, type[ShopRecipe] | type[TableRecipe]] = {"shop": ShopRecipe, "table": TableRecipe}
 
 
 def names() -> list[str]:
@@ -23,12 +25,14 @@ def names() -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in defaults.iterdir() if entry.name.endswith(".yaml"))
 
 
-def load(path_or_name: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> ShopRecipe:
+def load(path_or_name: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> Recipe:
     """Read a recipe.
 
     Args:
-        path_or_name: A YAML file, or the name of a recipe that comes with Aisle (``shop``).
-        overrides: ``a.b=value`` each, the value in YAML; a number steps into a list (``generators.0.top_n=50``).
+        path_or_name: A YAML file, or the name of a recipe that comes with Aisle (``shop``, ``criteo``).
+        overrides: ``a.b=value`` each, the value in YAML; a number steps into a list (``generators.0.top_n=50``). One
+            that changes a block's ``kind`` (``model.kind=fm``) begins the block anew: what the file says there was
+            meant for another kind. Such overrides come first.
 
     Raises:
         ConfigError: there is no such recipe, or something in it or in the overrides is wrong.
@@ -38,7 +42,7 @@ def load(path_or_name: str | Path, overrides: list[str] | tuple[str, ...] = ()) 
     if not isinstance(data, dict):
         raise ConfigError(f"{source}: expected a mapping of keys to values, received {data!r}")
     data = copy.deepcopy(data)  # YAML anchors share objects; an override must change one place only
-    for override in overrides:
+    for override in sorted(overrides, key=lambda override: not override.partition("=")[0].strip().endswith(".kind")):
         _apply(data, override)
     kind = data.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
@@ -46,7 +50,22 @@ def load(path_or_name: str | Path, overrides: list[str] | tuple[str, ...] = ()) 
     return parse_strict(KINDS[kind], data, source)
 
 
-def dump(recipe: ShopRecipe) -> str:
+def load_shop(path_or_name: str | Path, overrides: list[str] | tuple[str, ...] = ()) -> ShopRecipe:
+    """Read a shop's recipe; see :func:`load`.
+
+    Raises:
+        ConfigError: as there, or it is the recipe of a table.
+    """
+    recipe = load(path_or_name, overrides)
+    if not isinstance(recipe, ShopRecipe):
+        raise ConfigError(
+            f"{path_or_name}: expected the recipe of a shop (kind: shop), received kind: {recipe.kind}, which says how "
+            "a ranker over one table is trained and evaluated, without a workspace"
+        )
+    return recipe
+
+
+def dump(recipe: Recipe) -> str:
     """The resolved recipe, every default written out; reading it gives the same recipe."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
@@ -85,5 +104,7 @@ def _apply(data: dict[str, Any], override: str) -> None:
         else:
             raise ConfigError(f"--set {key}: {'.'.join(parts[:number])!r} is a value, it has no key {part!r}")
         if is_last:
+            if part == "kind" and number and isinstance(place.get(part), str) and place[part] != value:
+                place.clear()
             place[index] = value
         place = place[index]

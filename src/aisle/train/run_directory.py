@@ -24,7 +24,7 @@ from aisle.data.snapshots import LogMark, ShopLog
 from aisle.errors import BundleError, ConfigError, DataError
 from aisle.evaluate.windows import Window
 from aisle.pipeline import Pipeline
-from aisle.recipe import ShopRecipe, dump, load, parse_strict
+from aisle.recipe import ShopRecipe, dump, load_shop, parse_strict
 from aisle.train.shop import ShopFit
 from aisle.train.shop_pipelines import window_of
 from aisle.train.work_directory import WorkDirectory
@@ -189,7 +189,7 @@ class RunDirectory:
 
     def recipe(self) -> ShopRecipe:
         """The resolved recipe."""
-        return load(self.path / RECIPE_NAME)
+        return load_shop(self.path / RECIPE_NAME)
 
     def tests(self, log: ShopLog) -> list[tuple[Window, Pipeline]]:
         """The split fits with their windows, the latest first, as training tested them.

@@ -1,0 +1,95 @@
+"""Where a table recipe's rows come from: one file, how it is split, which column is the label."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from aisle.recipe.strict import Strict
+
+#: Names that a recipe's own test sets cannot have.
+PARTS = ("train", "valid", "test")
+
+_Share = Annotated[float, Field(gt=0, lt=1)]
+#: A path of its own, or one below ``AISLE_DATA`` or the user's cache.
+FileName = Annotated[str, Field(min_length=1)]
+_Value = int | float | str | bool
+
+
+class _FractionsSpec(Strict):
+    fractions: Annotated[list[_Share], Field(min_length=3, max_length=3)] = [0.8, 0.1, 0.1]
+
+    @model_validator(mode="after")
+    def _make_a_whole(self) -> Self:
+        if abs(sum(self.fractions) - 1) > 1e-6:
+            raise ValueError(
+                f"fractions: expected shares of train, valid and test with the sum 1, got {self.fractions}"
+            )
+        return self
+
+
+class OrderedSplitSpec(_FractionsSpec):
+    """The file's first rows train, the next ones validate, the last ones test."""
+
+    kind: Literal["ordered"]
+
+
+class RandomSplitSpec(_FractionsSpec):
+    """Each row is drawn by itself, so parts come near the fractions; the same seed draws the same rows."""
+
+    kind: Literal["random"]
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+
+
+class ColumnSplitSpec(Strict):
+    """Rows whose ``column`` has one of these values validate or test; all others train."""
+
+    kind: Literal["column"]
+    column: Annotated[str, Field(min_length=1)]
+    valid: Annotated[list[_Value], Field(min_length=1)]
+    test: Annotated[list[_Value], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _parts_differ(self) -> Self:
+        shared = [value for value in self.valid if value in self.test]
+        if shared:
+            raise ValueError(f"expected values of valid and test that differ, received {shared} in both")
+        return self
+
+
+class FilesSplitSpec(Strict):
+    """All rows of ``data.train`` train; two other files validate and test."""
+
+    kind: Literal["files"]
+    valid: FileName
+    test: FileName
+
+
+SplitSpec = Annotated[
+    OrderedSplitSpec | RandomSplitSpec | ColumnSplitSpec | FilesSplitSpec, Field(discriminator="kind")
+]
+TestName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
+class TableDataSpec(Strict):
+    """A table of rows with a label.
+
+    ``train`` is a Parquet file, or text with fields between tabs, commas or semicolons. ``columns`` names the fields of
+    a text file whose first line is no header. With ``label_above`` the label is 1 where the column is greater.
+    """
+
+    train: FileName
+    split: SplitSpec = OrderedSplitSpec(kind="ordered")
+    extra_tests: Annotated[dict[TestName, FileName], Field(description="files that are tested on too, by name")] = {}
+    label: Annotated[str, Field(min_length=1, description="the column of 0 and 1")] = "label"
+    label_above: float | None = None
+    weight: Annotated[str | None, Field(description="a column of weights; missing: every row weighs 1")] = None
+    columns: Annotated[list[str] | None, Field(min_length=1)] = None
+
+    @model_validator(mode="after")
+    def _tests_have_names_of_their_own(self) -> Self:
+        taken = [name for name in self.extra_tests if name in PARTS]
+        if taken:
+            raise ValueError(f"extra_tests: expected names beside {', '.join(PARTS)}, received {taken[0]!r}; rename it")
+        return self

@@ -1,0 +1,44 @@
+"""The recipe of a ranker over a table of rows: data, features, inputs, tables, model, training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from aisle.recipe.data import TableDataSpec
+from aisle.recipe.features import OperatorSpec
+from aisle.recipe.models import TableModelSpec
+from aisle.recipe.strict import Strict
+from aisle.recipe.tables import TablesSpec
+from aisle.recipe.training import TableTrainingSpec
+
+
+class InputsSpec(Strict):
+    """What the model reads: columns of numbers, and columns of table rows that an operator made.
+
+    A list of columns, here and in ``features``, may hold ranges (``I1..I13``) and patterns (``C*``).
+    """
+
+    dense: list[str] = []
+    sparse: list[str] = []
+
+    @model_validator(mode="after")
+    def _something_is_read(self) -> Self:
+        if not self.dense and not self.sparse:
+            raise ValueError("expected columns in dense or in sparse, received none")
+        return self
+
+
+class TableRecipe(Strict):
+    """How a ranker over a table is made; ``features`` are fitted on training rows alone."""
+
+    kind: Literal["table"]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="names the recipe in results")]
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="same seed, same machine, same result")] = 0
+    data: TableDataSpec
+    features: list[OperatorSpec] = []
+    inputs: InputsSpec
+    tables: TablesSpec = TablesSpec()
+    model: TableModelSpec
+    training: TableTrainingSpec = TableTrainingSpec()
