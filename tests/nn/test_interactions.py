@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from aisle.nn.interactions import ConcatInteraction, DotInteraction
+from aisle.nn.interactions import DenseConcatInteraction, DenseDotInteraction, DotInteraction
 from tests.rankers import generator
 
 
@@ -43,6 +44,38 @@ def test_dot_takes_short_products() -> None:
 
 
 def test_concat_lays_vectors_side_by_side() -> None:
-    concat = ConcatInteraction(2, 3)
-    assert concat(torch.arange(6.0).view(1, 2, 3)).tolist() == [[0, 1, 2, 3, 4, 5]]
-    assert concat.out_size == 6
+    concat = DenseConcatInteraction(2, 3)
+    assert concat(-torch.ones(1, 3), torch.arange(6.0).view(1, 2, 3)).tolist() == [[-1, -1, -1, 0, 1, 2, 3, 4, 5]]
+    assert concat.out_size == 9
+
+
+@pytest.mark.parametrize(("num_embedded", "dim", "batch"), [(1, 1, 1), (3, 4, 5), (26, 16, 70)])
+def test_the_kernel_of_dense_dots_is_the_plain_product(num_embedded: int, dim: int, batch: int) -> None:
+    draw = torch.Generator().manual_seed(3)
+    dense = torch.randn(batch, dim, generator=draw)
+    embedded = torch.randn(batch, num_embedded, dim, generator=draw)
+    interaction = DenseDotInteraction(num_embedded, dim)
+    plain = interaction(dense, embedded)
+    assert plain.shape == (batch, interaction.out_size)
+    assert torch.equal(plain[:, :dim], dense)
+    assert torch.allclose(plain[:, dim], (dense * embedded[:, 0]).sum(dim=1), atol=1e-5)
+    leaves = [tensor.clone().requires_grad_() for tensor in (dense, embedded)]
+    by_kernel = interaction(*leaves)
+    assert torch.allclose(by_kernel, plain, atol=1e-4)
+    # The gradient, against autograd's of the matrix product.
+    weights = torch.randn(plain.shape, generator=draw)
+    (by_kernel * weights).sum().backward()
+    known = [tensor.clone().requires_grad_() for tensor in (dense, embedded)]
+    vectors = torch.cat([known[0][:, None], known[1]], dim=1)
+    row, column = torch.tril_indices(num_embedded + 1, num_embedded + 1, offset=-1)
+    products = torch.bmm(vectors, vectors.transpose(1, 2))[:, row, column]
+    (torch.cat([known[0], products], dim=1) * weights).sum().backward()
+    for one, other in zip(leaves, known, strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        assert torch.allclose(one.grad, other.grad, atol=1e-4)
+
+
+def test_the_kernel_of_dense_dots_lets_nan_through() -> None:
+    embedded = torch.tensor([[[1.0, float("nan")]]], requires_grad=True)
+    assert DenseDotInteraction(1, 2)(torch.ones(1, 2), embedded)[0, 2].isnan()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from aisle.train import batches as batches_module
 from aisle.train.batches import Batches, RankerRows, in_order
 from tests.rankers import make_rows
 
@@ -46,6 +47,20 @@ def test_ids_become_unknown_at_the_stated_rate_in_the_stated_columns() -> None:
     assert (ids[:, 0] == 5).all()
     assert 0.08 < (ids[:, 1] == 1).float().mean() < 0.12
     assert (rows.sparse_RS == 5).all()
+
+
+def test_many_rows_are_shuffled_window_by_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches_module, "_WINDOW_ROWS", 48)
+    monkeypatch.setattr(batches_module, "_BLOCK_ROWS", 8)
+    batches = Batches(_numbered(205), batch_size=16, seed=1)
+    first, second = _seen(batches, 0), _seen(batches, 1)
+    assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(205))
+    assert [len(one) for one in first] == [16] * 12 + [13] and first != second
+    # A window, here of three batches, holds six whole blocks, and other ones in each epoch.
+    blocks, others = ({int(row) // 8 for row in chain(*epoch[:3])} for epoch in (first, second))
+    assert len(blocks) == len(others) == 6 and blocks != others
+    assert len({int(row) // 8 for row in first[0]}) > 2, "a batch is of blocks, not of shuffled rows"
+    assert _seen(batches, 0, 7) == first[7:]
 
 
 def test_mapped_files_are_read_like_memory(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 """Interactions of embedded features.
 
-Legend of shapes: B batch, F vectors per example, D embedding dimension, P = F (F - 1) / 2 pairs.
+Legend of shapes: B batch, F vectors per example, D embedding dimension, P = F (F - 1) / 2 pairs, S embedded features
+beside the dense arch's vector.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
+
+from aisle.nn import dot_kernels, kernels
 
 
 class DotInteraction(nn.Module):
@@ -36,21 +41,45 @@ class DotInteraction(nn.Module):
         return _lower_triangle(vectors_BFD)
 
 
-class ConcatInteraction(nn.Module):
-    """The vectors side by side, without products (the paper's ``cat``).
+class DenseDotInteraction(nn.Module):
+    """DLRM's interaction: the dense arch's vector, and behind it the product of each pair of it and the embedded ones.
+
+    In training on a CPU a kernel does it in one pass.
 
     Args:
-        num_vectors: F.
+        num_embedded: S.
         embedding_dim: D.
     """
 
-    def __init__(self, num_vectors: int, embedding_dim: int) -> None:
+    def __init__(self, num_embedded: int, embedding_dim: int) -> None:
         super().__init__()
-        self.out_size = num_vectors * embedding_dim
+        self._dots = DotInteraction(num_embedded + 1)
+        self.out_size = embedding_dim + self._dots.out_size
 
-    def forward(self, vectors_BFD: Tensor) -> Tensor:
-        """The vectors [B, F * D]."""
-        return vectors_BFD.flatten(1)
+    def forward(self, dense_BD: Tensor, embedded_BSD: Tensor) -> Tensor:
+        """The vector and the products [B, D + P], those of (1, 0), (2, 0), (2, 1), (3, 0) ..., 0 the dense one."""
+        if embedded_BSD.requires_grad and embedded_BSD.device.type == "cpu":
+            out_BI: Tensor = _DenseDots.apply(dense_BD, embedded_BSD)  # type: ignore[no-untyped-call]
+            return out_BI
+        products_BP = self._dots(torch.cat([dense_BD[:, None], embedded_BSD], dim=1))
+        return torch.cat([dense_BD, products_BP], dim=1)
+
+
+class DenseConcatInteraction(nn.Module):
+    """The dense arch's vector and the embedded ones side by side, without products (the paper's ``cat``).
+
+    Args:
+        num_embedded: S.
+        embedding_dim: D.
+    """
+
+    def __init__(self, num_embedded: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.out_size = (num_embedded + 1) * embedding_dim
+
+    def forward(self, dense_BD: Tensor, embedded_BSD: Tensor) -> Tensor:
+        """The vectors [B, D + S * D]."""
+        return torch.cat([dense_BD, embedded_BSD.flatten(1)], dim=1)
 
 
 def _lower_triangle(vectors_BFD: Tensor) -> Tensor:
@@ -79,3 +108,33 @@ class _LowerTriangle(torch.autograd.Function):
         gradient_BFF = padded.index_select(1, pair_of).view(batch, num_vectors, num_vectors)
         # Under autocast the products, and so their gradient, are of a shorter type than the vectors.
         return torch.bmm(gradient_BFF, vectors_BFD.to(gradient_BFF.dtype)).to(vectors_BFD.dtype), None
+
+
+class _DenseDots(torch.autograd.Function):
+    """The kernels of the dot interaction; they compute in float32, whatever the dense arch computes in."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, dense_BD: Tensor, embedded_BSD: Tensor) -> Tensor:
+        dense32_BD, embedded32_BSD = dense_BD.detach().float().contiguous(), embedded_BSD.detach().float().contiguous()
+        ctx.save_for_backward(dense32_BD, embedded32_BSD)
+        batch, num_sparse, dim = embedded32_BSD.shape
+        out_BI = torch.empty(batch, dim + num_sparse * (num_sparse + 1) // 2)
+        _run_on_examples(dot_kernels.interact, dense32_BD, embedded32_BSD, out_BI)
+        return out_BI
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, gradient_BI: Tensor) -> tuple[Tensor, Tensor]:
+        dense_BD, embedded_BSD = ctx.saved_tensors  # type: ignore[attr-defined]
+        gradients = torch.empty_like(dense_BD), torch.empty_like(embedded_BSD)
+        gradient32_BI = gradient_BI.float().contiguous()
+        _run_on_examples(dot_kernels.interact_backward, dense_BD, embedded_BSD, gradient32_BI, *gradients)
+        return gradients
+
+
+def _run_on_examples(kernel: Callable[..., None], *tensors_B: Tensor) -> None:
+    """Run a kernel on a part of the batch in each thread."""
+    parts = kernels.num_parts()
+    arrays_B = [tensor.numpy() for tensor in tensors_B]
+    bounds = [len(arrays_B[0]) * part // parts for part in range(parts + 1)]
+    kernels.run_parts(lambda part: kernel(*(one[bounds[part] : bounds[part + 1]] for one in arrays_B)), parts)

@@ -1,6 +1,7 @@
 """Rows for a ranker, and the batches of an epoch: shuffled by seed, gathered at once, from memory or from mapped files.
 
-Rows of one candidate list may be kept together, for losses that look at whole lists.
+Rows of one candidate list may be kept together, for losses that look at whole lists. Of files larger than memory a
+window is shuffled at a time.
 
 Legend of shapes: R rows, B rows of a batch, L lists, N dense features, S single-valued sparse features.
 """
@@ -21,6 +22,9 @@ from aisle.pipeline.embedding_lookup import UNKNOWN_ROW
 
 _FINGERPRINT_BLOCKS = 64
 _FINGERPRINT_ROWS = 1024
+#: More rows than so many are shuffled in two steps: blocks of neighbouring rows, then the rows of a window of blocks.
+_WINDOW_ROWS = 1 << 21
+_BLOCK_ROWS = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -29,14 +33,14 @@ class RankerRows:
 
     Attributes:
         dense_RN: float32.
-        sparse_RS: int64 ids.
-        label_R: float32, 0 or 1.
+        sparse_RS: int64 or int32 ids.
+        label_R: float32, 0 or 1; to learn from, also a probability between.
         weight_R: float32, not negative; their sum is positive.
         list_R: int64 numbers of candidate lists, rising; missing: every row is a list of its own.
     """
 
     dense_RN: NDArray[np.float32]
-    sparse_RS: NDArray[np.int64]
+    sparse_RS: NDArray[np.int64] | NDArray[np.int32]
     label_R: NDArray[np.float32]
     weight_R: NDArray[np.float32]
     list_R: NDArray[np.int64] | None = None
@@ -46,10 +50,10 @@ class RankerRows:
         if len(lengths) != 1 or 0 in lengths or self.dense_RN.ndim != 2 or self.sparse_RS.ndim != 2:
             shapes = [array.shape for array in self._arrays()]
             raise ValueError(f"expected dense [R, N], sparse [R, S], label [R] and weight [R], received {shapes}")
-        dtypes = (np.float32, np.int64, np.float32, np.float32, np.int64)
-        for array, dtype in zip(self._arrays(), dtypes, strict=False):
-            if array.dtype != dtype:
-                raise ValueError(f"expected {np.dtype(dtype)}, received {array.dtype}; convert the arrays")
+        kinds = ("float32", "int64 or int32", "float32", "float32", "int64")
+        for array, kind in zip(self._arrays(), kinds, strict=False):
+            if array.dtype.name not in kind.split(" or "):
+                raise ValueError(f"expected {kind}, received {array.dtype}; convert the arrays")
 
     def __len__(self) -> int:
         return len(self.label_R)
@@ -138,10 +142,10 @@ class Batches:
 
     def _rows_of(self, draw: np.random.Generator) -> Callable[[int], NDArray[np.int64]]:
         """Which rows each batch of an epoch has."""
-        size, bounds = self.batch_size, self._bounds
+        bounds = self._bounds
         if bounds is None:
-            order_R = draw.permutation(len(self.rows))
-            return lambda number: order_R[number * size : (number + 1) * size]
+            order = _Order(len(self.rows), draw)
+            return lambda number: order.rows(number * self.batch_size, (number + 1) * self.batch_size)
         order_L = draw.permutation(len(bounds) - 1)
         starts_L = np.cumsum(np.diff(bounds)[order_L]) - np.diff(bounds)[order_L]
         # No list is longer than a batch, so each of these equal stretches of rows has the start of one.
@@ -151,6 +155,49 @@ class Batches:
             chosen = order_L[batch_L == number]
             return np.concatenate([np.arange(bounds[one], bounds[one + 1]) for one in chosen])
 
+        return rows
+
+
+class _Order:
+    """The order of an epoch's rows: any, or for many rows one that reads files block by block.
+
+    A file that is larger than memory is read from one window after the other, and only a window's order is held.
+    """
+
+    def __init__(self, num_rows: int, draw: np.random.Generator) -> None:
+        self._num_rows = num_rows
+        self._blocks: NDArray[np.int64] | None = None
+        self._window: tuple[int, NDArray[np.int64]]
+        if num_rows <= _WINDOW_ROWS:
+            self._window = (0, draw.permutation(num_rows))
+            return
+        # The last block may be shorter: it stays last, so that every window but the last has as many rows.
+        num_full = num_rows // _BLOCK_ROWS
+        self._blocks = np.append(draw.permutation(num_full), np.arange(num_full, -(-num_rows // _BLOCK_ROWS)))
+        self._seed = int(draw.integers(2**63))
+        self._window = (0, self._window_rows(0))
+
+    def rows(self, start: int, stop: int) -> NDArray[np.int64]:
+        """The rows at these places of the order."""
+        stop = min(stop, self._num_rows)
+        if self._blocks is None:
+            return self._window[1][start:stop]
+        parts = []
+        while start < stop:
+            number, at = divmod(start, _WINDOW_ROWS)
+            if number != self._window[0]:
+                self._window = (number, self._window_rows(number))
+            parts.append(self._window[1][at : at + stop - start])
+            start += len(parts[-1])
+        return np.concatenate(parts)
+
+    def _window_rows(self, number: int) -> NDArray[np.int64]:
+        assert self._blocks is not None, "there are windows only of blocks"
+        per_window = _WINDOW_ROWS // _BLOCK_ROWS
+        blocks = self._blocks[number * per_window : (number + 1) * per_window]
+        rows = (blocks[:, None] * _BLOCK_ROWS + np.arange(_BLOCK_ROWS)).ravel()
+        rows = rows[rows < self._num_rows]
+        np.random.default_rng([self._seed, number]).shuffle(rows)
         return rows
 
 

@@ -1,4 +1,4 @@
-"""Trains a ranker: AdamW, linear decay, early stopping on a later slice, checkpoints from which it goes on exactly.
+"""Trains a ranker: schedule, early stopping on later rows, checkpoints from which it goes on exactly.
 
 On a CPU and with the same number of threads, the same seed gives the same weights, however often training was killed.
 
@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aisle.errors import DataError
 from aisle.models import Ranker
@@ -24,8 +24,10 @@ from aisle.nn.sparse import SparseFeatures
 from aisle.progress import Progress, silent
 from aisle.train.batches import Batch, Batches, RankerRows
 from aisle.train.checkpoints import Checkpoint, Checkpoints
+from aisle.train.optimizers import DenseRule, Optimizers, OptimizerSettings
 from aisle.train.prediction import Evaluation, evaluate
-from aisle.train.schedules import linear_decay
+from aisle.train.schedules import Schedule, factor_at
+from aisle.train.table_optimizers import TableRule
 
 logger = logging.getLogger(__name__)
 
@@ -38,13 +40,19 @@ class LoopSettings:
 
     Attributes:
         batch_size: Rows of a step.
-        num_epochs: At most so many passes over the rows; the learning rate falls to 0 over all of them.
-        learning_rate: Of the dense parts (AdamW).
-        table_learning_rate: Of the embedding tables (Adam: no decay of rows that are seldom seen); the same if missing.
+        num_epochs: At most so many passes over the rows; the schedule spans all of them.
+        optimizer: Of the dense parts.
+        learning_rate: Of the dense parts.
         weight_decay: Of the dense parts.
-        warmup_steps: Steps over which the learning rate rises.
+        table_optimizer: Of the rows that a batch looks up; missing: see
+            :class:`aisle.train.optimizers.OptimizerSettings`.
+        table_learning_rate: Of the embedding tables; the same if missing.
+        table_l2: The penalty of rows that a batch looks up.
+        schedule: How the learning rates fall after the warm-up.
+        warmup_steps: Steps over which the learning rates rise.
         evaluations_per_epoch: How often the later slice is looked at.
-        patience: Training stops after so many evaluations in a row without a new best log loss.
+        patience: Training stops after so many evaluations in a row without a new best.
+        metric: What is best on the later rows: the least log loss or the largest AUC.
         unknown_rate: The share of ids that training replaces by the unknown one.
         unknown_features: In which features; all that the model looks up if missing.
         pointwise_weight: What the log loss of each row counts.
@@ -58,12 +66,17 @@ class LoopSettings:
 
     batch_size: int = 2048
     num_epochs: int = 1
+    optimizer: DenseRule = "adamw"
     learning_rate: float = 1e-3
-    table_learning_rate: float | None = None
     weight_decay: float = 0.01
+    table_optimizer: TableRule | None = None
+    table_learning_rate: float | None = None
+    table_l2: float = 0.0
+    schedule: Schedule = "linear"
     warmup_steps: int = 0
     evaluations_per_epoch: int = 1
     patience: int = 2
+    metric: Literal["log_loss", "auc"] = "log_loss"
     unknown_rate: float = 0.0
     unknown_features: tuple[str, ...] | None = None
     pointwise_weight: float = 1.0
@@ -164,8 +177,7 @@ class _Training:
             unknown_columns=_unknown_columns(ranker, settings),
         )
         self.num_steps = settings.num_epochs * self.batches.num_batches
-        self.optimizer = _optimizer(ranker, settings)
-        self._rates: list[float] = [group["lr"] for group in self.optimizer.param_groups]
+        self.optimizers = Optimizers(ranker, _optimizer_settings(settings))
         self.position = _Position()
         self.best: dict[str, Tensor] = {}
         self.fingerprint = _fingerprint(ranker, rows, later, settings)
@@ -189,28 +201,27 @@ class _Training:
         if self.best:
             self.ranker.load_state_dict(self.best)
         self.ranker.train(False)
+        self.optimizers.release()
         best = self.position.best
         evaluations = tuple(self.position.evaluations)
         found = None if best is None else evaluations[best]
         return Fit(self.position.num_steps, self.batches.num_batches, evaluations, found)
 
     def _step(self, batch: Batch) -> None:
-        factor = linear_decay(self.position.num_steps, self.num_steps, warmup_steps=self.settings.warmup_steps)
-        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * factor
         self.ranker.train(True)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
             logits_B = self.ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS))
         loss = self._loss(logits_B.float(), batch)
-        self.optimizer.zero_grad()
+        self.optimizers.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
-        self.optimizer.step()
         value = float(loss.detach())
         if not np.isfinite(value):
             raise DataError(
                 f"step {self.position.num_steps}: expected a finite loss, received {value}; look for values that are "
                 "not finite, batches without weight, or lower the learning rate"
             )
+        schedule, warmup_steps = self.settings.schedule, self.settings.warmup_steps
+        self.optimizers.step(factor_at(self.position.num_steps, self.num_steps, schedule, warmup_steps=warmup_steps))
         self.position.num_steps += 1
         self.position.loss_sum += value
         self.position.loss_steps += 1
@@ -233,11 +244,14 @@ class _Training:
         position.evaluations.append(evaluation)
         position.loss_sum, position.loss_steps = 0.0, 0
         logger.info("after %d of %d steps: %s", done, self.num_steps, evaluation)
-        if position.best is None or evaluation.log_loss < position.evaluations[position.best].log_loss:
+        if position.best is None or self._is_better(evaluation, position.evaluations[position.best]):
             position.best = len(position.evaluations) - 1
             self.best = {name: value.detach().clone() for name, value in self.ranker.state_dict().items()}
         elif len(position.evaluations) - 1 - position.best >= self.settings.patience:
             position.finished = True
+
+    def _is_better(self, one: Evaluation, other: Evaluation) -> bool:
+        return one.auc > other.auc if self.settings.metric == "auc" else one.log_loss < other.log_loss
 
     def _is_regular(self, in_epoch: int, every: int) -> bool:
         """At each of the epoch's evenly spread places; the last one is the epoch's end, remainder included."""
@@ -246,8 +260,7 @@ class _Training:
     def checkpoint(self) -> Checkpoint:
         tensors = {f"model/{name}": value for name, value in self.ranker.state_dict().items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
-        for number, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{number}/{name}": value for name, value in values.items()}
+        tensors |= {f"optimizers/{name}": value for name, value in self.optimizers.tensors().items()}
         tensors["random"] = torch.get_rng_state()
         return Checkpoint(tensors, {"fingerprint": self.fingerprint, "position": self.position.as_json()})
 
@@ -260,27 +273,19 @@ class _Training:
         self.position = _Position.from_json(checkpoint.state["position"])
         self.ranker.load_state_dict(checkpoint.tensors_of("model"))
         self.best = checkpoint.tensors_of("best")
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in checkpoint.tensors_of("optimizer").items():
-            number, _, key = name.partition("/")
-            state.setdefault(int(number), {})[key] = value
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
+        self.optimizers.load_tensors(checkpoint.tensors_of("optimizers"))
         torch.set_rng_state(checkpoint.tensors["random"])
 
 
-def _optimizer(ranker: Ranker, settings: LoopSettings) -> torch.optim.Optimizer:
-    """AdamW; without decay it is Adam, which the tables get."""
-    dense: list[nn.Parameter] = []
-    tables: list[nn.Parameter] = []
-    for name, parameter in ranker.named_parameters():
-        (tables if name.startswith("embeddings.") else dense).append(parameter)
-    rate = settings.learning_rate
-    table_rate = rate if settings.table_learning_rate is None else settings.table_learning_rate
-    groups = [
-        {"params": dense, "lr": rate, "weight_decay": settings.weight_decay},
-        {"params": tables, "lr": table_rate, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, fused=True)
+def _optimizer_settings(settings: LoopSettings) -> OptimizerSettings:
+    return OptimizerSettings(
+        dense=settings.optimizer,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        tables=settings.table_optimizer,
+        table_learning_rate=settings.table_learning_rate,
+        table_l2=settings.table_l2,
+    )
 
 
 def _unknown_columns(ranker: Ranker, settings: LoopSettings) -> list[int]:
@@ -301,6 +306,8 @@ def _check(ranker: Ranker, rows: RankerRows, settings: LoopSettings) -> None:
         )
     if settings.listwise_weight > 0 and rows.list_R is None:
         raise ValueError("listwise_weight: expected rows that say which lists they are of, received rows without")
+    if settings.table_l2 > 0 and settings.table_optimizer is None:
+        raise ValueError("table_l2: expected a table_optimizer, which penalizes the rows of a batch, received none")
     if settings.num_epochs < 1 or settings.patience < 1 or settings.evaluations_per_epoch < 1:
         raise ValueError(f"expected num_epochs, patience and evaluations_per_epoch >= 1, received {settings}")
 

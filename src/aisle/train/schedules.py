@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from typing import Literal
+
+Schedule = Literal["linear", "cosine", "constant"]
+
 
 def linear_decay(step: int, num_steps: int, *, warmup_steps: int = 0) -> float:
     """A linear rise over the first steps, then a linear fall that would reach 0 just after the last step.
@@ -24,3 +29,19 @@ def linear_decay(step: int, num_steps: int, *, warmup_steps: int = 0) -> float:
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     return (num_steps - step) / (num_steps - warmup_steps)
+
+
+def factor_at(step: int, num_steps: int, schedule: Schedule, *, warmup_steps: int = 0) -> float:
+    """The factor of a schedule: ``linear`` (:func:`linear_decay`), ``cosine`` (half a wave down to 0) or ``constant``.
+
+    Source of ``cosine``: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
+
+    >>> [round(factor_at(step, 4, "cosine"), 2) for step in range(4)]
+    [1.0, 0.85, 0.5, 0.15]
+    >>> [factor_at(step, 4, "constant", warmup_steps=2) for step in range(4)]
+    [0.5, 1.0, 1.0, 1.0]
+    """
+    linear = linear_decay(step, num_steps, warmup_steps=warmup_steps)
+    if schedule == "linear" or step < warmup_steps:
+        return linear
+    return 1.0 if schedule == "constant" else (1 - math.cos(math.pi * linear)) / 2

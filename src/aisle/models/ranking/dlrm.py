@@ -9,8 +9,8 @@ Deviations from the paper, all off by default:
     - ``dropout`` in both MLPs.
 The logit is given, not its sigmoid, which the loss and the calibrator take.
 
-Legend of shapes: B batch, N dense features, F embedded sparse features, D embedding dimension, P pairs or values of the
-interaction, I inputs of the over arch.
+Legend of shapes: B batch, N dense features, F embedded sparse features, D embedding dimension, I inputs of the over
+arch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from aisle.nn.embeddings import EmbeddingBagCollection
-from aisle.nn.interactions import ConcatInteraction, DotInteraction
+from aisle.nn.interactions import DenseConcatInteraction, DenseDotInteraction
 from aisle.nn.mlp import MLP, linear
 from aisle.nn.sparse import SparseFeatures
 
@@ -58,21 +58,20 @@ class DLRM(nn.Module):
         super().__init__()
         if num_dense < 1:
             raise ValueError(f"expected at least one dense feature, received num_dense={num_dense}")
-        dim, num_vectors = embeddings.embedding_dim, embeddings.num_features + 1
+        dim = embeddings.embedding_dim
         self.num_dense = num_dense
         self.embeddings = embeddings
         self.dense_arch = MLP(
             num_dense, [*dense_layers, dim], last_activation=True, dropout=dropout, generator=generator
         )
-        self.interaction: DotInteraction | ConcatInteraction
-        if interaction == "dot":
-            self.interaction = DotInteraction(num_vectors)
-            in_size = dim + self.interaction.out_size
-        elif interaction == "cat":
-            self.interaction = ConcatInteraction(num_vectors, dim)
-            in_size = self.interaction.out_size
-        else:
+        if interaction not in ("dot", "cat"):
             raise ValueError(f"interaction: expected dot or cat, received {interaction!r}")
+        self.interaction = (
+            DenseDotInteraction(embeddings.num_features, dim)
+            if interaction == "dot"
+            else DenseConcatInteraction(embeddings.num_features, dim)
+        )
+        in_size = self.interaction.out_size
         self.raw_dense = raw_dense
         in_size += num_dense if raw_dense else 0
         self.over_arch = MLP(in_size, [*over_layers, 1], last_activation=False, dropout=dropout, generator=generator)
@@ -90,12 +89,10 @@ class DLRM(nn.Module):
     def score(self, dense_BN: Tensor, embedded_BFD: Tensor) -> Tensor:
         """The logits [B] of dense features and vectors that were looked up."""
         dense_BD = self.dense_arch(dense_BN)
-        interacted_BP = self.interaction(torch.cat([dense_BD[:, None], embedded_BFD], dim=1))
-        # `cat` has the dense vector among the others; beside the products it enters by itself.
-        parts = [dense_BD, interacted_BP] if isinstance(self.interaction, DotInteraction) else [interacted_BP]
+        interacted_BI = self.interaction(dense_BD, embedded_BFD)
         if self.raw_dense:
-            parts.append(dense_BN)
-        logits_B1: Tensor = self.over_arch(torch.cat(parts, dim=1))
+            interacted_BI = torch.cat([interacted_BI, dense_BN], dim=1)
+        logits_B1: Tensor = self.over_arch(interacted_BI)
         if self.skip is not None:
             logits_B1 = logits_B1 + self.skip(dense_BN)
         return logits_B1.squeeze(1)

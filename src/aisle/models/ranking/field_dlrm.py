@@ -14,7 +14,7 @@ Deviations from the paper:
     - ``dropout`` in both MLPs.
 
 Legend of shapes: B batch, N dense features, S embedded features, W looked up width, D = W - 1 interacting dimensions,
-G fields, P pairs of the G fields and the dense arch's output.
+G fields, I what the over arch sees of them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from aisle.nn.embeddings import EmbeddingBagCollection
-from aisle.nn.interactions import DotInteraction
+from aisle.nn.interactions import DenseDotInteraction
 from aisle.nn.mlp import MLP, linear
 from aisle.nn.sparse import SparseFeatures
 
@@ -84,8 +84,8 @@ class FieldDLRM(nn.Module):
         self.dense_arch = MLP(
             self.num_dense, [*dense_layers, dim], last_activation=True, dropout=dropout, generator=generator
         )
-        self.interaction = DotInteraction(num_fields + 1)
-        in_size = self.interaction.out_size + dim + self.num_dense
+        self.interaction = DenseDotInteraction(num_fields, dim)
+        in_size = self.interaction.out_size + self.num_dense
         self.over_arch = MLP(in_size, [*over_layers, 1], last_activation=False, dropout=dropout, generator=generator)
         self.first_order = linear(self.num_dense, 1, generator=generator)
 
@@ -101,8 +101,8 @@ class FieldDLRM(nn.Module):
         numeric_NGD = self.numeric_ND.repeat(1, num_fields) * self._dense_mask
         numeric_BGD = (dense_BN @ numeric_NGD).view(-1, num_fields, dim)
         fields_BGD = fields_BGW[:, :, :dim] + numeric_BGD + self.bias_GD
-        products_BP = self.interaction(torch.cat([dense_BD[:, None], fields_BGD], dim=1))
-        logits_B1: Tensor = self.over_arch(torch.cat([dense_BD, products_BP, dense_BN], dim=1))
+        interacted_BI = self.interaction(dense_BD, fields_BGD)
+        logits_B1: Tensor = self.over_arch(torch.cat([interacted_BI, dense_BN], dim=1))
         first_order_B: Tensor = self.first_order(dense_BN).squeeze(1) + fields_BGW[:, :, dim].sum(dim=1)
         return logits_B1.squeeze(1) + first_order_B
 

@@ -5,13 +5,18 @@ Legend of shapes: R rows, D embedding dimension, ``...`` any shape of ids, N ids
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from aisle.pipeline.tables import FullLookup
+
+#: Takes the ids [N] that a batch looked up and the gradients [N, D] of their vectors; an id may come several times.
+TakeRowGradients = Callable[[Tensor, Tensor], None]
 
 
 class FullTable(nn.Module):
@@ -32,15 +37,48 @@ class FullTable(nn.Module):
             bound = rows**-0.5
             parts.append(torch.empty(rows, embedding_dim).uniform_(-bound, bound, generator=generator))
         self.weight = nn.Parameter(torch.cat(parts))
+        self._take_row_gradients: TakeRowGradients | None = None
+
+    def send_row_gradients(self, take: TakeRowGradients | None) -> None:
+        """Hand the gradients of the looked up rows to ``take`` from now on: ``weight.grad`` stays ``None``.
+
+        A gradient of the whole table, which autograd would make, costs memory and time in the size of the table.
+        """
+        self._take_row_gradients = take
 
     def forward(self, ids: Tensor) -> Tensor:
         """The vectors [..., D] of ids in ``[0, R)``."""
-        return functional.embedding(ids, self.weight)
+        if self._take_row_gradients is None or not torch.is_grad_enabled():
+            return functional.embedding(ids, self.weight)
+        vectors: Tensor = _Rows.apply(self.weight, ids, self._take_row_gradients)  # type: ignore[no-untyped-call]
+        return vectors
 
     def pool(self, ids_N: Tensor, offsets_M: Tensor, pooling: str) -> Tensor:
         """One vector [M, D] per bag: the ``sum`` or ``mean`` of its ids' vectors; zero for an empty bag."""
-        return functional.embedding_bag(ids_N, self.weight, offsets_M, mode=pooling)
+        if self._take_row_gradients is None or not torch.is_grad_enabled():
+            return functional.embedding_bag(ids_N, self.weight, offsets_M, mode=pooling)
+        sizes_M = torch.diff(offsets_M, append=offsets_M.new_full((1,), len(ids_N)))
+        bag_N = torch.repeat_interleave(torch.arange(len(offsets_M), device=ids_N.device), sizes_M)
+        sums_MD = self.weight.new_zeros(len(offsets_M), self.weight.shape[1]).index_add(0, bag_N, self(ids_N))
+        return sums_MD if pooling == "sum" else sums_MD / sizes_M.clamp(min=1)[:, None]
 
     def serving_half(self) -> FullLookup:
         """The table as plain arrays: a copy of the weights as they are now."""
         return FullLookup(self.weight.detach().cpu().numpy().copy())
+
+
+class _Rows(torch.autograd.Function):
+    """A gather whose gradient goes to a function, row by row."""
+
+    @staticmethod
+    def forward(ctx: Any, weight_RD: Tensor, ids: Tensor, take: TakeRowGradients) -> Tensor:
+        ctx.save_for_backward(ids)
+        ctx.take = take
+        return functional.embedding(ids, weight_RD)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None]:
+        (ids,) = ctx.saved_tensors
+        ctx.take(ids.reshape(-1), gradient.reshape(-1, gradient.shape[-1]))
+        return None, None, None
