@@ -81,11 +81,11 @@ def by_blend(client: TestClient) -> dict[str, list[str]]:
     recommender.refresh()
     with_ranker = recommender.pipeline
     assert with_ranker is not None
-    recommender._pipeline = with_ranker.with_rank_stage(None)
+    recommender._model.pipeline = with_ranker.with_rank_stage(None)
     try:
         return {user: ids(ask(client, user)) for user in USERS}
     finally:
-        recommender._pipeline = with_ranker
+        recommender._model.pipeline = with_ranker
 
 
 def slow(self: OnnxRanker, *inputs: NDArray[Any]) -> NDArray[np.float32]:
