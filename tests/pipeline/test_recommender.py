@@ -54,7 +54,7 @@ def pipeline_of(popular: str = "lamp rug mug cup pot tea", *, placements: tuple[
     alone = {policy: Blend({"popular": 1.0}) for policy in ("allow", "exclude")}
     every = [
         Placement("for-you", "history", ("near", "own"), mixed, "popular"),  # type: ignore[arg-type]
-        Placement("buy-it-again", "history", ("own",), dict.fromkeys(("allow", "exclude"), Blend({"own": 1.0}))),
+        Placement("buy-it-again", "history", ("near", "own"), mixed),  # type: ignore[arg-type]
         Placement("bought-together", "items", ("near",), dict.fromkeys(("allow", "exclude"), Blend({"near": 1.0}))),
         Placement("popular", "history", ("popular",), alone),  # type: ignore[arg-type]
     ]
@@ -174,6 +174,14 @@ def test_what_was_bought_or_hidden_long_ago_is_not_forgotten(shop: Shop) -> None
     assert shop.ids("popular", repeat="exclude") == ["mug", "cup", "pot", "tea"]
     assert shop.ids("popular", repeat="exclude", session_id="s") == ["mug", "pot", "tea"]
     assert shop.ids("popular") == ["lamp", "mug", "cup", "pot", "tea"]
+
+
+def test_only_what_was_bought_is_to_be_bought_again(shop: Shop) -> None:
+    shop.happens("view", "rug")
+    assert shop.ids("buy-it-again") == []
+    shop.happens("purchase", "tea")
+    assert {"tea", "pot", "cup"} <= set(shop.ids()), "what goes with the tea is for this visitor"
+    assert shop.ids("buy-it-again") == ["tea"], "but not to be bought again"
 
 
 def test_what_was_returned_is_not_to_be_bought_again(shop: Shop) -> None:
@@ -504,10 +512,11 @@ def test_without_a_bundle_the_store_answers(empty: Shop) -> None:
     assert empty.ids("popular", filter=ItemFilter(category=("Kitchen",))) == ["pot"], "no record meets no condition"
     assert empty.ids("popular", filter=ItemFilter(price=PriceRange(min=0))) == ["pot"]
     assert empty.ids("popular", user_id="u1", repeat="exclude") == ["pot", "cup", "mug"]
-    for placement, items in (("for-you", ()), ("bought-together", ("tea",)), ("buy-it-again", ())):
+    for placement, items, count in (("for-you", (), 4), ("bought-together", ("tea",), 3), ("buy-it-again", (), 0)):
         answer = empty.ask(placement, items=items)
         assert answer.degraded == ["rank: no model yet, popular items instead"]
-        assert len(answer.items) == (3 if items else 4)
+        assert len(answer.items) == count
+    assert empty.ids("buy-it-again", user_id="u1") == ["tea"], "not what was looked at"
     empty.store.put_items([Item(item_id="cup", parent_id="pot")])
     assert empty.ids("popular") == ["tea", "pot", "mug"], "one of a family"
 

@@ -182,8 +182,10 @@ class Recommender:
         eligible_V[np.isin(catalogue.family_V, families[families >= 0])] = False
         if request.placement == AGAIN_PLACEMENT:
             # Only the very item: who changed one size for another may well buy that one again.
-            returned = returned_items(history, target)
-            eligible_V[[row for item_id in returned if (row := catalogue.row_of.get(item_id)) is not None]] = False
+            kept = self._ever(request, history, target) - returned_items(history, target)
+            kept_V = np.zeros_like(eligible_V)
+            kept_V[[row for item_id in kept if (row := catalogue.row_of.get(item_id)) is not None]] = True
+            eligible_V &= kept_V
         return eligible_V
 
     def _ever(self, request: RecommendationRequest, history: HistoryRows, kind: str) -> set[str]:
