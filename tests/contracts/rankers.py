@@ -13,10 +13,12 @@ from aisle.models import Ranker
 from aisle.models.ranking.registry import MODELS
 from aisle.nn.embeddings import EmbeddingBagCollection, EmbeddingBagConfig
 from aisle.nn.sparse import SparseFeatures
+from aisle.nn.tables.kinds import Full, QuotientRemainder, TableKind
 from aisle.pipeline.onnx_ranker import DENSE_INPUT, EMBEDDED_INPUT, LOGITS_OUTPUT
 from aisle.train.export import export_graph
 
 EMBEDDING_DIM = 4
+FULL = Full()
 HISTORY = ["last_0", "last_1", "last_2"]
 #: Tables, their rows, and the features that share them.
 TABLES = {"shape": (8, ["shape"]), "color": (7, ["color"]), "item": (9, ["item", *HISTORY])}
@@ -44,12 +46,14 @@ class RankerCase:
     def __str__(self) -> str:
         return " ".join([self.kind, *(f"{name}={value}" for name, value in self.fields.items())])
 
-    def build(self, seed: int = 0) -> Any:
+    def build(self, seed: int = 0, table_kind: TableKind = FULL) -> Any:
         """The untrained model."""
         cls, generator = MODELS[self.kind], torch.Generator().manual_seed(seed)
         width = cls.table_width(EMBEDDING_DIM)
         tables = [
-            EmbeddingBagConfig(name=name, num_embeddings=rows, embedding_dim=width, feature_names=tuple(features))
+            EmbeddingBagConfig(
+                name=name, num_embeddings=rows, embedding_dim=width, feature_names=tuple(features), kind=table_kind
+            )
             for name, (rows, features) in TABLES.items()
         ]
         embeddings = EmbeddingBagCollection(tables, generator=generator)
@@ -114,6 +118,12 @@ class RankerContract:
         label = ((sparse.ids_BS[:, 0] + sparse.ids_BS[:, 1]) % 2).float()
         loss = fit(model, dense, sparse, label)
         assert loss < 0.15 if case.learns_products else loss > 0.6, f"log loss {loss}"
+
+    def test_it_learns_with_composed_tables(self, case: RankerCase) -> None:
+        model = case.build(table_kind=QuotientRemainder(modulus=3)).train()
+        dense, sparse = draw_batch(300)
+        label = (sparse.ids_BS[:, 0] > 4).float()
+        assert fit(model, dense, sparse, label, num_steps=60) < 0.3
 
     def test_short_products_stay_close(self, case: RankerCase) -> None:
         model = scrambled(case.build()).eval()

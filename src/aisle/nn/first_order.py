@@ -54,8 +54,5 @@ def start_first_order(embeddings: EmbeddingBagCollection, *, generator: torch.Ge
         raise ValueError(
             f"expected tables of width 2 or more (a vector and a weight), received width {embeddings.embedding_dim}"
         )
-    dim = embeddings.embedding_dim - 1
-    with torch.no_grad():
-        embeddings.table.weight.normal_(0.0, _DEVIATION, generator=generator)
-        embeddings.table.weight[:, dim].zero_()
-    return dim
+    embeddings.start_normal(_DEVIATION, num_zero=1, generator=generator)
+    return embeddings.embedding_dim - 1

@@ -156,6 +156,21 @@ class MaskNetModelSpec(Strict):
     dropout: Dropout = 0.0
 
 
+class DinModelSpec(Strict):
+    """Target attention over a visitor's history; the features of ``histories`` share their candidate's table.
+
+    ``histories``: for each candidate feature the features that are its history's places, taken ones first.
+    """
+
+    kind: Literal["din"]
+    histories: Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
+    length_column: Annotated[int, Field(ge=0, description="which dense input, from 0, is the history's plain length")]
+    attention_layers: Layers = [80, 40]
+    deep_layers: Layers = [200, 80]
+    numeric: Numeric = "linear"
+    dropout: Dropout = 0.0
+
+
 class DlrmModelSpec(Strict):
     """Sparse arch, dense arch, interaction arch, over arch."""
 
@@ -194,6 +209,7 @@ TableModelSpec = Annotated[
     | AutoIntModelSpec
     | FinalMlpModelSpec
     | MaskNetModelSpec
+    | DinModelSpec
     | DlrmModelSpec
     | AttentionDlrmModelSpec,
     Field(discriminator="kind"),

@@ -11,11 +11,12 @@ from pydantic import BaseModel, TypeAdapter
 
 from aisle.models.ranking.registry import MODELS
 from aisle.recipe.models import TableModelSpec
-from tests.contracts.rankers import RankerCase, RankerContract
+from tests.contracts.rankers import HISTORY, NUM_DENSE, RankerCase, RankerContract
 
 torch.set_num_threads(1)
 
 SMALL = {"deep_layers": (16,)}
+HISTORIES: dict[str, Any] = {"histories": {"item": HISTORY}, "length_column": NUM_DENSE - 1}
 DLRM_SMALL = {"dense_layers": (8,), "over_layers": (16,)}
 CASES = [
     RankerCase("afm", {"attention_size": 8}, exports=True),
@@ -28,6 +29,7 @@ CASES = [
     RankerCase("dcn-v2", SMALL | {"rank": 3, "num_experts": 2, "structure": "stacked"}, exports=True),
     RankerCase("deepfm", SMALL),
     RankerCase("deepfm", SMALL | {"numeric": "periodic"}, exports=True),
+    RankerCase("din", SMALL | HISTORIES | {"attention_layers": (8,)}, exports=True),
     RankerCase("dlrm", DLRM_SMALL),
     RankerCase("dlrm", DLRM_SMALL | {"interaction": "cat", "raw_dense": True}),
     RankerCase("dnn", SMALL),
@@ -63,11 +65,15 @@ def _specs() -> dict[str, type[BaseModel]]:
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_recipe_says_what_the_class_takes(kind: str) -> None:
     taken = {
-        name: parameter.default
+        name: "required" if parameter.default is inspect.Parameter.empty else parameter.default
         for name, parameter in inspect.signature(MODELS[kind].__init__).parameters.items()
         if name not in ("self", "embeddings", "num_dense", "generator")
     }
-    fields = {name: one.get_default() for name, one in _specs()[kind].model_fields.items() if name != "kind"}
+    fields = {
+        name: "required" if one.is_required() else one.get_default()
+        for name, one in _specs()[kind].model_fields.items()
+        if name != "kind"
+    }
     assert {name: _plain(value) for name, value in taken.items()} == {
         name: _plain(value) for name, value in fields.items()
     }
@@ -75,8 +81,8 @@ def test_a_recipe_says_what_the_class_takes(kind: str) -> None:
 
 def test_every_kind_of_a_recipe_has_a_model() -> None:
     assert set(_specs()) == set(MODELS)
-    for kind in MODELS:
-        assert TypeAdapter[Any](TableModelSpec).validate_python({"kind": kind}).kind == kind
+    for case in CASES:
+        assert TypeAdapter[Any](TableModelSpec).validate_python({"kind": case.kind} | case.fields).kind == case.kind
 
 
 def _plain(value: Any) -> Any:

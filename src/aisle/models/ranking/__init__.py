@@ -6,6 +6,7 @@ from aisle.models.ranking.autoint import AutoInt
 from aisle.models.ranking.dcn import DCN
 from aisle.models.ranking.dcn_v2 import DCNv2
 from aisle.models.ranking.deepfm import DeepFM
+from aisle.models.ranking.din import DIN
 from aisle.models.ranking.dlrm import DLRM
 from aisle.models.ranking.dnn import DNN
 from aisle.models.ranking.ensemble import RankerEnsemble
@@ -22,6 +23,7 @@ from aisle.models.ranking.xdeepfm import XDeepFM
 __all__ = [
     "AFM",
     "DCN",
+    "DIN",
     "DLRM",
     "DNN",
     "FM",

@@ -34,8 +34,7 @@ class LogisticRegression(nn.Module):
         self.embeddings = embeddings
         self.weight_N = nn.Parameter(torch.zeros(num_dense))
         self.bias = nn.Parameter(torch.zeros(()))
-        with torch.no_grad():
-            embeddings.table.weight.zero_()
+        embeddings.start_at_zero()
 
     @staticmethod
     def table_width(embedding_dim: int) -> int:

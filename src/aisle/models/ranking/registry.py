@@ -14,6 +14,7 @@ from aisle.models.ranking.autoint import AutoInt
 from aisle.models.ranking.dcn import DCN
 from aisle.models.ranking.dcn_v2 import DCNv2
 from aisle.models.ranking.deepfm import DeepFM
+from aisle.models.ranking.din import DIN
 from aisle.models.ranking.dlrm import DLRM
 from aisle.models.ranking.dnn import DNN
 from aisle.models.ranking.finalmlp import FinalMLP
@@ -33,6 +34,7 @@ MODELS: dict[str, type[Any]] = {
     "dcn": DCN,
     "dcn-v2": DCNv2,
     "deepfm": DeepFM,
+    "din": DIN,
     "dlrm": DLRM,
     "dnn": DNN,
     "finalmlp": FinalMLP,
