@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,12 @@ class Batch:
     label_B: Tensor
     weight_B: Tensor
     list_B: Tensor  # from 0
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        if device.type == "cpu":
+            return self
+        return Batch(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 class Batches:

@@ -20,13 +20,13 @@ from torch import Tensor
 from aisle.errors import DataError
 from aisle.models import Ranker
 from aisle.nn.losses import listwise_softmax, weighted_bce
-from aisle.nn.sparse import SparseFeatures
 from aisle.progress import Progress, silent
 from aisle.train.batches import Batch, Batches, RankerRows
 from aisle.train.checkpoints import Checkpoint, Checkpoints
 from aisle.train.optimizers import DenseRule, Optimizers, OptimizerSettings
 from aisle.train.prediction import Evaluation, evaluate
 from aisle.train.schedules import Schedule, factor_at
+from aisle.train.step import Precision, TrainingStep
 from aisle.train.table_optimizers import TableRule
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ class LoopSettings:
     pointwise_weight: float = 1.0
     listwise_weight: float = 0.0
     list_power: float = 0.5
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     seed: int = 0
 
 
@@ -178,6 +178,7 @@ class _Training:
         )
         self.num_steps = settings.num_epochs * self.batches.num_batches
         self.optimizers = Optimizers(ranker, _optimizer_settings(settings))
+        self.step = TrainingStep(ranker, self.optimizers, self._loss, settings.precision)
         self.position = _Position()
         self.best: dict[str, Tensor] = {}
         self.fingerprint = _fingerprint(ranker, rows, later, settings)
@@ -208,20 +209,14 @@ class _Training:
         return Fit(self.position.num_steps, self.batches.num_batches, evaluations, found)
 
     def _step(self, batch: Batch) -> None:
-        self.ranker.train(True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
-            logits_B = self.ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS))
-        loss = self._loss(logits_B.float(), batch)
-        self.optimizers.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
-        value = float(loss.detach())
+        done, settings = self.position.num_steps, self.settings
+        factor = factor_at(done, self.num_steps, settings.schedule, warmup_steps=settings.warmup_steps)
+        value = self.step(batch, factor)
         if not np.isfinite(value):
             raise DataError(
-                f"step {self.position.num_steps}: expected a finite loss, received {value}; look for values that are "
-                "not finite, batches without weight, or lower the learning rate"
+                f"step {done}: expected a finite loss, received {value}; look for values that are not finite, batches "
+                "without weight, or lower the learning rate"
             )
-        schedule, warmup_steps = self.settings.schedule, self.settings.warmup_steps
-        self.optimizers.step(factor_at(self.position.num_steps, self.num_steps, schedule, warmup_steps=warmup_steps))
         self.position.num_steps += 1
         self.position.loss_sum += value
         self.position.loss_steps += 1

@@ -34,10 +34,10 @@ class Evaluation:
 def predict(ranker: Ranker, rows: RankerRows) -> NDArray[np.float32]:
     """The logits [R] of rows."""
     ranker.train(False)
+    device = next(iter(ranker.named_parameters()))[1].device
     with torch.inference_mode():
-        logits = [
-            ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS)).numpy() for batch in in_order(rows, _BATCH_SIZE)
-        ]
+        batches = (batch.to(device) for batch in in_order(rows, _BATCH_SIZE))
+        logits = [ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS)).cpu().numpy() for batch in batches]
     return np.concatenate(logits)
 
 
