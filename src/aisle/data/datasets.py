@@ -102,11 +102,20 @@ def cache_directory() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "aisle"
 
 
+def places() -> list[Path]:
+    """The folders that data is looked for in: ``AISLE_DATA``, then the cache."""
+    given = os.environ.get("AISLE_DATA")
+    return ([Path(given)] if given else []) + [cache_directory()]
+
+
+def locate_file(relative_path: str) -> Path | None:
+    """The first of :func:`places` that has this file."""
+    return next((path for place in places() if (path := place / relative_path).is_file()), None)
+
+
 def locate(data_set: DataSet) -> Path | None:
     """The raw table where it already lies on this machine, else ``None``."""
-    given = os.environ.get("AISLE_DATA")
-    places = ([Path(given)] if given else []) + [cache_directory()]
-    return next((path for place in places if (path := place / data_set.relative_path).is_file()), None)
+    return locate_file(data_set.relative_path)
 
 
 def find(data_set: DataSet, progress: Progress = silent) -> Path:
@@ -138,22 +147,14 @@ def write_canonical(prepared: Prepared, directory: Path) -> dict[str, Path]:
     """Write ``items.parquet`` and ``events.parquet``, ready for ``aisle import``; returns their paths by kind."""
     directory.mkdir(parents=True, exist_ok=True)
     paths = {"items": directory / "items.parquet", "events": directory / "events.parquet"}
-    _write_parquet(prepared.items, paths["items"])
-    _write_parquet(prepared.events, paths["events"])
+    write_parquet(prepared.items, paths["items"])
+    write_parquet(prepared.events, paths["events"])
     return paths
 
 
 def _fetch(data_set: DataSet, progress: Progress) -> Path:
     path = cache_directory() / data_set.relative_path
-    try:
-        content = _download(data_set.url, f"download {data_set.name}", progress)
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise BackendUnavailableError(
-            f"data set {data_set.name!r} is neither in AISLE_DATA ({os.environ.get('AISLE_DATA') or 'not set'}) nor in "
-            f"{cache_directory()}, and {data_set.url} cannot be reached ({reason}); connect to a network, or put the "
-            f"table at {path}"
-        ) from error
+    content = download(data_set.name, data_set.url, f"connect to a network, or put the table at {path}", progress)
     progress(f"read {data_set.name}", 0, data_set.num_rows)
     table = data_set.read_download(content)
     progress(f"read {data_set.name}", table.height, data_set.num_rows)
@@ -163,8 +164,24 @@ def _fetch(data_set: DataSet, progress: Progress) -> Path:
             "its source has changed, so Aisle's numbers would not be comparable"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_parquet(table, path)
+    write_parquet(table, path)
     return path
+
+
+def download(name: str, url: str, remedy: str, progress: Progress) -> bytes:
+    """What the source of a data set gives.
+
+    Raises:
+        BackendUnavailableError: it cannot be reached; ``remedy`` is what the message advises.
+    """
+    try:
+        return _download(url, f"download {name}", progress)
+    except (urllib.error.URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise BackendUnavailableError(
+            f"data set {name!r} is neither in AISLE_DATA ({os.environ.get('AISLE_DATA') or 'not set'}) nor in "
+            f"{cache_directory()}, and {url} cannot be reached ({reason}); {remedy}"
+        ) from error
 
 
 def _download(url: str, stage: str, progress: Progress) -> bytes:
@@ -180,7 +197,7 @@ def _download(url: str, stage: str, progress: Progress) -> bytes:
     return bytes(content)
 
 
-def _write_parquet(frame: pl.DataFrame, path: Path) -> None:
+def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     """Write beside the target and rename, so that an interrupted write leaves no half file under the name."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -21,6 +22,7 @@ from aisle.schema import Schema
 Contribution = dict[int, Any]
 #: Gives the partitions anew for each pass.
 Partitions = Sequence[pl.DataFrame] | Callable[[], Iterable[pl.DataFrame]]
+_MERGED_AT_ONCE = 8
 
 
 class Workflow:
@@ -99,7 +101,7 @@ class Workflow:
         for number in range(self.num_passes):
             frames = partitions() if callable(partitions) else partitions
             contributions = (workflow.fit_partition(number, frame) for frame in frames)
-            merged = reduce(workflow.merge, contributions, None)
+            merged = reduce(workflow.merge, _grouped(contributions, workflow.merge), None)
             if merged is None:
                 raise DataError("expected at least one partition to fit on (it may be empty), received none")
             workflow = workflow.finish_pass(merged)
@@ -223,6 +225,12 @@ def _read_state(bundle: Bundle, folder: str, saved: dict[str, Any]) -> State:
     arrays = bundle.read_arrays(folder) if saved["arrays"] else {}
     frames = {key: bundle.read_frame(f"{folder}/{key}") for key in saved["frames"]}
     return State(saved["values"], arrays, frames)
+
+
+def _grouped(contributions: Iterator[Contribution], merge: Callable[..., Contribution]) -> Iterator[Contribution]:
+    """Contributions merged by eights, so that what all of them amount to is gone through that much less often."""
+    while group := list(islice(contributions, _MERGED_AT_ONCE)):
+        yield reduce(merge, group)
 
 
 def _levels(operators: Sequence[Operator[Any]]) -> list[int]:
