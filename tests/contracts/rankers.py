@@ -49,15 +49,19 @@ class RankerCase:
     def build(self, seed: int = 0, table_kind: TableKind = FULL) -> Any:
         """The untrained model."""
         cls, generator = MODELS[self.kind], torch.Generator().manual_seed(seed)
-        width = cls.table_width(EMBEDDING_DIM)
-        tables = [
-            EmbeddingBagConfig(
-                name=name, num_embeddings=rows, embedding_dim=width, feature_names=tuple(features), kind=table_kind
-            )
-            for name, (rows, features) in TABLES.items()
-        ]
-        embeddings = EmbeddingBagCollection(tables, generator=generator)
+        embeddings = make_embeddings(cls.table_width(EMBEDDING_DIM), table_kind, generator)
         return cls(embeddings, num_dense=NUM_DENSE, generator=generator, **self.fields)
+
+
+def make_embeddings(width: int, table_kind: TableKind, generator: torch.Generator) -> EmbeddingBagCollection:
+    """Tables of one kind, one of which several features share."""
+    tables = [
+        EmbeddingBagConfig(
+            name=name, num_embeddings=rows, embedding_dim=width, feature_names=tuple(features), kind=table_kind
+        )
+        for name, (rows, features) in TABLES.items()
+    ]
+    return EmbeddingBagCollection(tables, generator=generator)
 
 
 def draw_batch(num_rows: int, seed: int = 0) -> tuple[Tensor, SparseFeatures]:

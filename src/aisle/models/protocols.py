@@ -1,6 +1,6 @@
 """What training and export ask of a model.
 
-Legend of shapes: B batch, N dense features, F embedded features, D embedding dimension.
+Legend of shapes: B batch, N dense features, F embedded features, D embedding dimension, K tasks.
 """
 
 from __future__ import annotations
@@ -26,6 +26,38 @@ class Ranker(Protocol):
 
     def __call__(self, dense_BN: Tensor, sparse: SparseFeatures) -> Tensor:
         """The logits [B] of a batch, embeddings included."""
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """As of a torch module."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """As of a torch module."""
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
+        """As of a torch module."""
+
+    def train(self, mode: bool = True) -> Any:
+        """As of a torch module."""
+
+
+@runtime_checkable
+class MultiTaskRanker(Protocol):
+    """A module that gives each example the log odds of K labels: a :class:`Ranker` with a column per task.
+
+    Each column speaks of all rows that were shown, whatever the model makes it of. So training needs no rule for any
+    model: labels and weights are [B, K], the loss is the sum over tasks of ``weighted_bce`` of a column, and a row that
+    says nothing of a task weighs 0 there.
+    """
+
+    embeddings: EmbeddingBagCollection
+    num_dense: int
+    tasks: tuple[str, ...]
+
+    def score(self, dense_BN: Tensor, embedded_BFD: Tensor) -> Tensor:
+        """The logits [B, K]: the half that is exported; tables are looked up before."""
+
+    def __call__(self, dense_BN: Tensor, sparse: SparseFeatures) -> Tensor:
+        """The logits [B, K] of a batch, embeddings included."""
 
     def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """As of a torch module."""
