@@ -11,7 +11,7 @@ from aisle.errors import BackendUnavailableError, ConfigError
 from aisle.features.fields import fields_of
 from aisle.features.ranker_inputs import RankerInputs
 from aisle.pipeline.generators import Generator
-from aisle.recipe import ShopRecipe
+from aisle.recipe import ShopRecipe, TableRecipe
 from aisle.recipe.generators import (
     ArrivalsSpec,
     ContentSpec,
@@ -24,6 +24,7 @@ from aisle.recipe.generators import (
 )
 from aisle.recipe.ranker import DlrmSpec, FieldDlrmSpec, RankerSpec
 from aisle.recipe.shop import POPULARITY_KINDS
+from aisle.recipe.tables import TablesSpec
 from aisle.retrieval import (
     Signals,
     fit_arrivals,
@@ -37,7 +38,10 @@ from aisle.retrieval import (
 from aisle.train.shop_pipelines import Fitters
 
 if TYPE_CHECKING:
+    import torch
+
     from aisle.models import Ranker
+    from aisle.nn.embeddings import EmbeddingBagCollection
     from aisle.train.ranker import BuildRanker
 
 _Fit = Callable[[str, Any, Snapshot, Signals], Sequence[Generator]]
@@ -127,6 +131,62 @@ def ranker_builder(recipe: ShopRecipe, spec: RankerSpec) -> BuildRanker:
         return LogisticRegression(embeddings_of(inputs, 1, generator), num_dense=num_dense)
 
     return build
+
+
+def table_ranker(recipe: TableRecipe, dense_names: Sequence[str], table_sizes: Mapping[str, int]) -> Ranker:
+    """The untrained model of a table recipe; the same recipe gives the same first weights.
+
+    Args:
+        recipe: Names the model and its tables.
+        dense_names: The columns of numbers.
+        table_sizes: For each column of table rows in order: how many there are, padding and unknown included.
+
+    Raises:
+        BackendUnavailableError: PyTorch is not installed.
+        ConfigError: the recipe's tables name a feature that there is not, or the columns are none for the model.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"expected PyTorch to train {recipe.name}, it is not installed; pip install 'aisle[train]'"
+        ) from error
+    from aisle.models.ranking.registry import MODELS
+
+    model = MODELS[recipe.model.kind]
+    generator = torch.Generator().manual_seed(recipe.seed)
+    try:
+        embeddings = table_embeddings(
+            recipe.tables, table_sizes, model.table_width(recipe.tables.embedding_dim), generator
+        )
+        fields = recipe.model.model_dump(exclude={"kind"})
+        ranker: Ranker = model(embeddings, num_dense=len(dense_names), generator=generator, **fields)
+    except ValueError as error:
+        raise ConfigError(f"model {recipe.model.kind}: {error}") from error
+    return ranker
+
+
+def table_embeddings(
+    tables: TablesSpec, table_sizes: Mapping[str, int], width: int, generator: torch.Generator
+) -> EmbeddingBagCollection:
+    """The tables of a recipe, one per column, with vectors of ``width`` numbers."""
+    from aisle.nn.embeddings import EmbeddingBagCollection, EmbeddingBagConfig
+    from aisle.nn.tables.kinds import kind_of
+
+    kinds = tables.resolve(table_sizes, width)
+    return EmbeddingBagCollection(
+        [
+            EmbeddingBagConfig(
+                name=name,
+                num_embeddings=size,
+                embedding_dim=width,
+                feature_names=(name,),
+                kind=kind_of(kinds[name]),
+            )
+            for name, size in table_sizes.items()
+        ],
+        generator=generator,
+    )
 
 
 def _field_numbers(recipe: ShopRecipe, inputs: RankerInputs) -> tuple[list[int], list[int]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from aisle.recipe.data import TableDataSpec
+from aisle.recipe.distillation import DistillSpec
 from aisle.recipe.features import OperatorSpec
 from aisle.recipe.models import TableModelSpec
 from aisle.recipe.strict import Strict
@@ -42,3 +43,4 @@ class TableRecipe(Strict):
     tables: TablesSpec = TablesSpec()
     model: TableModelSpec
     training: TableTrainingSpec = TableTrainingSpec()
+    distill: DistillSpec | None = None
