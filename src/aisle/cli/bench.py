@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import click
 
 from aisle.cli.bench_ranker import measure_ranker
+from aisle.cli.bench_train import bench_train
 from aisle.cli.context import CliContext
 from aisle.cli.hardware import describe_hardware
 from aisle.cli.quantiles import Quantiles
@@ -36,6 +37,9 @@ def command() -> None:
     Example:
       aisle -C my-shop bench serve --json
     """
+
+
+command.add_command(bench_train)
 
 
 @command.command("serve")

@@ -6,13 +6,11 @@ beside the dense arch's vector.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from aisle.nn import dot_kernels, kernels
+from aisle.nn import dot_kernels
 
 
 class DotInteraction(nn.Module):
@@ -119,7 +117,7 @@ class _DenseDots(torch.autograd.Function):
         ctx.save_for_backward(dense32_BD, embedded32_BSD)
         batch, num_sparse, dim = embedded32_BSD.shape
         out_BI = torch.empty(batch, dim + num_sparse * (num_sparse + 1) // 2)
-        _run_on_examples(dot_kernels.interact, dense32_BD, embedded32_BSD, out_BI)
+        dot_kernels.interact(dense32_BD.numpy(), embedded32_BSD.numpy(), out_BI.numpy())
         return out_BI
 
     @staticmethod
@@ -127,14 +125,6 @@ class _DenseDots(torch.autograd.Function):
     def backward(ctx: FunctionCtx, gradient_BI: Tensor) -> tuple[Tensor, Tensor]:
         dense_BD, embedded_BSD = ctx.saved_tensors  # type: ignore[attr-defined]
         gradients = torch.empty_like(dense_BD), torch.empty_like(embedded_BSD)
-        gradient32_BI = gradient_BI.float().contiguous()
-        _run_on_examples(dot_kernels.interact_backward, dense_BD, embedded_BSD, gradient32_BI, *gradients)
+        inputs = (dense_BD, embedded_BSD, gradient_BI.float().contiguous())
+        dot_kernels.interact_backward(*(tensor.numpy() for tensor in (*inputs, *gradients)))
         return gradients
-
-
-def _run_on_examples(kernel: Callable[..., None], *tensors_B: Tensor) -> None:
-    """Run a kernel on a part of the batch in each thread."""
-    parts = kernels.num_parts()
-    arrays_B = [tensor.numpy() for tensor in tensors_B]
-    bounds = [len(arrays_B[0]) * part // parts for part in range(parts + 1)]
-    kernels.run_parts(lambda part: kernel(*(one[bounds[part] : bounds[part + 1]] for one in arrays_B)), parts)

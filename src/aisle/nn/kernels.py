@@ -1,47 +1,53 @@
-"""Compiles the kernels of training and runs them on as many threads as torch may use.
-
-The threads are plain ones, as kernels let go of the interpreter: a second OpenMP pool beside torch's would not survive
-a fork, which trainings side by side are.
-"""
+"""Compiles the kernels of training, and runs them on as many threads as torch may use."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec
 
 import numba
 import torch
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Arguments = ParamSpec("_Arguments")
 
-_pools: dict[int, ThreadPoolExecutor] = {}
-os.register_at_fork(after_in_child=_pools.clear)
+#: Sums may be reordered, which vectorizes them; NaN and infinity keep their meaning.
+_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz"}}
+#: The process whose threads run kernels. A fork of it has no such threads, and its kernels run on one.
+_owner: list[int] = []
 
 
-def compiled(function: _Function) -> _Function:
-    """Compile a function when it is first called; the machine code is kept on disk.
+def compiled_part(function: Callable[_Arguments, int]) -> Callable[_Arguments, int]:
+    """Compile what kernels call; the machine code is kept on disk."""
+    part: Callable[_Arguments, int] = numba.njit(**_OPTIONS)(function)
+    return part
 
-    Sums may be reordered, which vectorizes them; NaN and infinity keep their meaning.
+
+def compiled(function: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
+    """Compile a kernel when it is first called: its ``prange`` loops are cut among threads, where there are several.
+
+    A kernel must give the same result for any number of threads.
     """
-    compile_ = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
-    return cast("_Function", compile_(function))
+    on_one: Callable[_Arguments, None] = numba.njit(**_OPTIONS)(function)
+    on_several: Callable[_Arguments, None] = numba.njit(parallel=True, **_OPTIONS)(function)
+
+    def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        threads = num_threads()
+        if threads == 1:
+            on_one(*args, **kwargs)
+            return
+        numba.set_num_threads(threads)
+        on_several(*args, **kwargs)
+
+    run.__doc__ = function.__doc__
+    return run
 
 
-def num_parts() -> int:
-    """In how many parts, one per thread, work may be cut; see ``torch.set_num_threads``."""
-    return torch.get_num_threads()
-
-
-def run_parts(run: Callable[[int], object], parts: int) -> None:
-    """Call ``run`` with each part's number, at the same time; the first runs in this thread."""
-    if parts == 1:
-        run(0)
-        return
-    if parts not in _pools:
-        _pools[parts] = ThreadPoolExecutor(parts - 1, "aisle-kernels")
-    others = [_pools[parts].submit(run, part) for part in range(1, parts)]
-    run(0)
-    for other in others:
-        other.result()
+def num_threads() -> int:
+    """How many threads a kernel uses; see ``torch.set_num_threads``."""
+    threads = min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    if threads == 1:
+        return 1
+    if not _owner:
+        _owner.append(os.getpid())
+    return threads if _owner[0] == os.getpid() else 1

@@ -9,10 +9,11 @@ Legend of shapes: R rows, D numbers of a row, N looked up ids, P parts (threads)
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from aisle.nn.kernels import compiled
+from aisle.nn.kernels import compiled, compiled_part
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -43,7 +44,7 @@ def room_for(num_ids: int, dim: int, num_threads: int) -> Room:
     )
 
 
-@compiled
+@compiled_part
 def _sum_part(part: int, ids_N: Ids, gradient_ND: Floats, room: Room) -> int:
     """Sum the gradients of a part's rows; gives how many rows there are."""
     keys_H, places_H, rows_N, sums_ND = room[0][part], room[1][part], room[2][part], room[3][part]
@@ -68,18 +69,18 @@ def _sum_part(part: int, ids_N: Ids, gradient_ND: Floats, room: Room) -> int:
 
 
 @compiled
-def sgd(part: int, weight_RD: Floats, ids_N: Ids, gradient_ND: Floats, room: Room, rate: float, l2: float) -> None:
+def sgd(weight_RD: Floats, ids_N: Ids, gradient_ND: Floats, room: Room, rate: float, l2: float) -> None:
     """Stochastic gradient descent."""
     rate32, l232 = np.float32(rate), np.float32(l2)
-    for place in range(_sum_part(part, ids_N, gradient_ND, room)):
-        row, sum_D = room[2][part, place], room[3][part, place]
-        for d in range(len(sum_D)):
-            weight_RD[row, d] -= rate32 * (sum_D[d] + l232 * weight_RD[row, d])
+    for part in numba.prange(len(room[0])):
+        for place in range(_sum_part(part, ids_N, gradient_ND, room)):
+            row, sum_D = room[2][part, place], room[3][part, place]
+            for d in range(len(sum_D)):
+                weight_RD[row, d] -= rate32 * (sum_D[d] + l232 * weight_RD[row, d])
 
 
 @compiled
 def adagrad(
-    part: int,
     weight_RD: Floats,
     ids_N: Ids,
     gradient_ND: Floats,
@@ -90,17 +91,17 @@ def adagrad(
 ) -> None:
     """Adagrad: a sum of squares for each number."""
     rate32, l232, epsilon = np.float32(rate), np.float32(l2), np.float32(ADAGRAD_EPSILON)
-    for place in range(_sum_part(part, ids_N, gradient_ND, room)):
-        row, sum_D = room[2][part, place], room[3][part, place]
-        for d in range(len(sum_D)):
-            gradient = sum_D[d] + l232 * weight_RD[row, d]
-            squares_RD[row, d] += gradient * gradient
-            weight_RD[row, d] -= rate32 * gradient / (np.sqrt(squares_RD[row, d]) + epsilon)
+    for part in numba.prange(len(room[0])):
+        for place in range(_sum_part(part, ids_N, gradient_ND, room)):
+            row, sum_D = room[2][part, place], room[3][part, place]
+            for d in range(len(sum_D)):
+                gradient = sum_D[d] + l232 * weight_RD[row, d]
+                squares_RD[row, d] += gradient * gradient
+                weight_RD[row, d] -= rate32 * gradient / (np.sqrt(squares_RD[row, d]) + epsilon)
 
 
 @compiled
 def row_wise_adagrad(
-    part: int,
     weight_RD: Floats,
     ids_N: Ids,
     gradient_ND: Floats,
@@ -111,21 +112,21 @@ def row_wise_adagrad(
 ) -> None:
     """Adagrad with one sum for each row, of its mean squares."""
     rate32, l232, epsilon = np.float32(rate), np.float32(l2), np.float32(ADAGRAD_EPSILON)
-    for place in range(_sum_part(part, ids_N, gradient_ND, room)):
-        row, sum_D = room[2][part, place], room[3][part, place]
-        total = np.float32(0)
-        for d in range(len(sum_D)):
-            sum_D[d] += l232 * weight_RD[row, d]
-            total += sum_D[d] * sum_D[d]
-        squares_R[row] += total / np.float32(len(sum_D))
-        factor = rate32 / (np.sqrt(squares_R[row]) + epsilon)
-        for d in range(len(sum_D)):
-            weight_RD[row, d] -= factor * sum_D[d]
+    for part in numba.prange(len(room[0])):
+        for place in range(_sum_part(part, ids_N, gradient_ND, room)):
+            row, sum_D = room[2][part, place], room[3][part, place]
+            total = np.float32(0)
+            for d in range(len(sum_D)):
+                sum_D[d] += l232 * weight_RD[row, d]
+                total += sum_D[d] * sum_D[d]
+            squares_R[row] += total / np.float32(len(sum_D))
+            factor = rate32 / (np.sqrt(squares_R[row]) + epsilon)
+            for d in range(len(sum_D)):
+                weight_RD[row, d] -= factor * sum_D[d]
 
 
 @compiled
 def adam(
-    part: int,
     weight_RD: Floats,
     ids_N: Ids,
     gradient_ND: Floats,
@@ -140,10 +141,11 @@ def adam(
     first, second = ADAM_BETAS
     mean_rate, square_rate, epsilon = np.float32(1 - first), np.float32(1 - second), np.float32(ADAM_EPSILON)
     rate32, l232, correction = np.float32(rate / (1 - first**step)), np.float32(l2), np.float32(1 / (1 - second**step))
-    for place in range(_sum_part(part, ids_N, gradient_ND, room)):
-        row, sum_D = room[2][part, place], room[3][part, place]
-        for d in range(len(sum_D)):
-            gradient = sum_D[d] + l232 * weight_RD[row, d]
-            means_RD[row, d] += mean_rate * (gradient - means_RD[row, d])
-            squares_RD[row, d] += square_rate * (gradient * gradient - squares_RD[row, d])
-            weight_RD[row, d] -= rate32 * means_RD[row, d] / (np.sqrt(squares_RD[row, d] * correction) + epsilon)
+    for part in numba.prange(len(room[0])):
+        for place in range(_sum_part(part, ids_N, gradient_ND, room)):
+            row, sum_D = room[2][part, place], room[3][part, place]
+            for d in range(len(sum_D)):
+                gradient = sum_D[d] + l232 * weight_RD[row, d]
+                means_RD[row, d] += mean_rate * (gradient - means_RD[row, d])
+                squares_RD[row, d] += square_rate * (gradient * gradient - squares_RD[row, d])
+                weight_RD[row, d] -= rate32 * means_RD[row, d] / (np.sqrt(squares_RD[row, d] * correction) + epsilon)

@@ -47,8 +47,8 @@ class _Rule(Protocol):
     def state(self, weight_RD: Tensor) -> dict[str, Tensor]:
         """Zeros, before the first step."""
 
-    def run_kernel(self, part: int, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
-        """Update a part of the rows on a CPU."""
+    def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
+        """Update the rows on a CPU."""
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """What is taken from the weights [U, D] of different rows, whose state is changed in place."""
@@ -61,9 +61,9 @@ class Sgd:
         """None."""
         return {}
 
-    def run_kernel(self, part: int, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
+    def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.sgd(part, *rows, step.rate, step.l2)
+        row_kernels.sgd(*rows, step.rate, step.l2)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -77,9 +77,9 @@ class Adagrad:
         """A sum of squares for each weight."""
         return {"squares": torch.zeros_like(weight_RD)}
 
-    def run_kernel(self, part: int, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
+    def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.adagrad(part, *rows, state["squares"], step.rate, step.l2)
+        row_kernels.adagrad(*rows, state["squares"], step.rate, step.l2)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -98,9 +98,9 @@ class RowWiseAdagrad:
         """A sum for each row."""
         return {"squares": weight_RD.new_zeros(len(weight_RD))}
 
-    def run_kernel(self, part: int, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
+    def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.row_wise_adagrad(part, *rows, state["squares"], step.rate, step.l2)
+        row_kernels.row_wise_adagrad(*rows, state["squares"], step.rate, step.l2)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -118,9 +118,9 @@ class Adam:
         """Two moments for each weight."""
         return {"means": torch.zeros_like(weight_RD), "squares": torch.zeros_like(weight_RD)}
 
-    def run_kernel(self, part: int, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
+    def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.adam(part, *rows, state["means"], state["squares"], step.rate, step.l2, step.number)
+        row_kernels.adam(*rows, state["means"], state["squares"], step.rate, step.l2, step.number)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -218,14 +218,14 @@ class _TableState:
             self._move_by_torch(ids_N, gradient_ND.float(), step)
 
     def _run_kernel(self, ids_N: Ids, gradient_ND: Floats, step: Step) -> None:
-        num_threads = kernels.num_parts()
+        num_threads = kernels.num_threads()
         room = self._room
         if room is None or room[2].shape[1] < len(ids_N) or self._room_threads != num_threads:
             room, self._room_threads = room_for(len(ids_N), gradient_ND.shape[1], num_threads), num_threads
             self._room = room
         rows = RowGradients(self._weight_RD.numpy(), ids_N.astype(np.int64, copy=False), gradient_ND, room)
         state = {name: value.numpy() for name, value in self.state.items()}
-        kernels.run_parts(lambda part: self._rule.run_kernel(part, rows, state, step), len(room[0]))
+        self._rule.run_kernel(rows, state, step)
 
     def _move_by_torch(self, ids_N: Tensor, gradient_ND: Tensor, step: Step) -> None:
         rows_U, place_N = torch.unique(ids_N, return_inverse=True)

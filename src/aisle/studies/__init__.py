@@ -1,0 +1,1 @@
+"""Studies: measurements of models and of the engine that trains them."""
