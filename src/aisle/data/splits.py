@@ -89,4 +89,4 @@ def _among(column: pl.Series, values: list[int | float | str | bool]) -> NDArray
         raise DataError(
             f"data.split: expected values like those of column {column.name!r} ({column.dtype}), received {values}"
         ) from error
-    return column.is_in(wanted).fill_null(False).to_numpy()
+    return column.is_in(wanted.implode()).fill_null(False).to_numpy()

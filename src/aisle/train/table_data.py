@@ -1,0 +1,288 @@
+"""A table recipe's data as memory-mapped arrays: features fitted on training rows, all rows transformed, once.
+
+Everything is read from the first row to the last, some tens of thousands at a time, so memory does not grow with the
+data (vocabularies do, within the operators' bounds). What is prepared lies in a folder named by a fingerprint of the
+files and of what the recipe says about data, features and inputs. The folder appears whole or not at all, and is used
+again by every recipe that says the same.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import polars as pl
+
+import aisle
+from aisle.bundle import Bundle, BundleWriter
+from aisle.data import splits
+from aisle.data.table_files import TableFile, check_columns, identity, open_table
+from aisle.data.tables import find_table
+from aisle.errors import DataError
+from aisle.features import Workflow
+from aisle.features.table_workflow import TableWorkflow, table_workflow
+from aisle.progress import Progress, silent
+from aisle.recipe.data import PARTS, FilesSplitSpec
+from aisle.recipe.table import TableRecipe
+from aisle.train.batches import RankerRows
+from aisle.train.run_directory import write_atomically
+from aisle.train.table_rows import LABEL, PART, PartSummary, PartWriter, TableSource, summarize
+
+#: Counts up when the same recipe and data would be written otherwise.
+_FORMAT = 1
+_SUMMARY_NAME = "table.json"
+_FEATURES_NAME = "features"
+_ROWS_NAME = "rows"
+
+
+@dataclass(frozen=True)
+class PreparedTable:
+    """What a ranker over a table is trained and measured on.
+
+    Attributes:
+        directory: Where it lies; further files may be kept beside, not in it.
+        recipe: The recipe with every column named.
+        rows: "train", "valid", "test" and the recipe's extra tests, memory-mapped.
+        dense_names: The columns of ``dense_RN``.
+        table_sizes: For each column of ``sparse_RS`` in order: the rows of its table, padding 0 and unknown 1 included.
+    """
+
+    directory: Path
+    recipe: TableRecipe
+    rows: dict[str, RankerRows]
+    dense_names: tuple[str, ...]
+    table_sizes: dict[str, int]
+
+    def workflow(self) -> Workflow:
+        """The fitted features."""
+        return Workflow.load(Bundle.open(self.directory / _FEATURES_NAME, verify=False), _FEATURES_NAME)
+
+
+def prepare_table(recipe: TableRecipe, directory: Path, progress: Progress = silent) -> PreparedTable:
+    """Prepare a recipe's data, or use what was prepared before.
+
+    Args:
+        recipe: The recipe.
+        directory: Holds prepared tables, one folder each; processes may share it.
+        progress: Told of rows read, fitted and written.
+
+    Raises:
+        ConfigError: the recipe does not fit the columns of the file.
+        DataError: a file is not there or cannot be read, or its labels, weights or dense inputs are not what they must
+            be.
+    """
+    tables = _open_tables(recipe, progress)
+    features = table_workflow(recipe, tables["train"].columns)
+    for table in tables.values():
+        check_columns(table, features.types)
+    directory.mkdir(parents=True, exist_ok=True)
+    fingerprint = _fingerprint(features.recipe, tables)
+    place = directory / fingerprint
+    with _lock(directory / f".{fingerprint}.lock"):  # who comes second finds the work done
+        if not place.exists():
+            partial = directory / f".{fingerprint}.partial"
+            shutil.rmtree(partial, ignore_errors=True)  # of one that was killed
+            partial.mkdir()
+            try:
+                _write(features, _sources(features, tables), partial, progress)
+                partial.rename(place)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+    return _load(place, features.recipe)
+
+
+def _open_tables(recipe: TableRecipe, progress: Progress) -> dict[str, TableFile]:
+    """The files by their part; where one file has all parts, it is that of "train"."""
+    data = recipe.data
+    paths = {"train": data.train}
+    if isinstance(data.split, FilesSplitSpec):
+        paths |= {"valid": data.split.valid, "test": data.split.test}
+    paths |= data.extra_tests
+    return {
+        part: open_table(find_table(name, progress), label=data.label, columns=data.columns)
+        for part, name in paths.items()
+    }
+
+
+def _sources(features: TableWorkflow, tables: Mapping[str, TableFile]) -> list[TableSource]:
+    data = features.recipe.data
+    sources = []
+    for part, table in tables.items():
+        if part == "train" and not isinstance(data.split, FilesSplitSpec):
+            part_of = splits.part_of(data.split, lambda: tables["train"].num_rows)
+            sources.append(TableSource(table, data, part_of, PARTS))
+        else:
+            sources.append(TableSource(table, data, splits.everything(0), (part,)))
+    return sources
+
+
+def _write(features: TableWorkflow, sources: list[TableSource], partial: Path, progress: Progress) -> None:
+    summaries = [_summarize(features, source, progress) for source in sources]
+    num_train = summaries[0][0].num_rows
+    workflow = _fit(features, sources[0], num_train, progress)
+    for source, summary in zip(sources, summaries, strict=True):
+        _transform(features, workflow, source, summary, partial, progress)
+    with BundleWriter(partial / _FEATURES_NAME, name=features.recipe.name) as writer:
+        workflow.save(writer, _FEATURES_NAME)
+    schema = workflow.output_schema
+    inputs = features.recipe.inputs
+    document = {
+        "parts": [part for source in sources for part in source.parts],
+        "dense": inputs.dense,
+        "table_sizes": {name: schema[name].num_rows for name in inputs.sparse},
+    }
+    write_atomically(partial / _SUMMARY_NAME, orjson.dumps(document, option=orjson.OPT_INDENT_2))
+
+
+def _summarize(features: TableWorkflow, source: TableSource, progress: Progress) -> list[PartSummary]:
+    types = _row_types(features, source)
+    check_columns(source.table, types)
+    stage = f"check {source.table.path.name}"
+    found = summarize(source, types, lambda done: progress(stage, done, None))
+    for part, summary in zip(source.parts, found, strict=True):
+        if not summary.num_rows or not summary.weight > 0:
+            received = f"{summary.num_rows} rows with the weight {summary.weight:g}"
+            raise DataError(f"part {part!r} of {source.table.path}: expected rows, received {received}; see data.split")
+        if part == "train" and summary.num_positive in (0, summary.num_rows):
+            raise DataError(
+                f"label {source.data.label!r}: expected 0 and 1 in training rows, received {summary.num_positive} "
+                f"times 1 in {summary.num_rows} rows; check data.label, data.label_above and data.split"
+            )
+    return found
+
+
+def _row_types(features: TableWorkflow, source: TableSource) -> dict[str, pl.DataType]:
+    """The columns that every pass reads: label, weight, and those of the split."""
+    data = source.data
+    types: dict[str, pl.DataType] = {data.label: pl.Float64()}
+    if data.weight is not None:
+        types[data.weight] = pl.Float64()
+    if len(source.parts) > 1:
+        types |= {name: features.types.get(name, pl.String()) for name in splits.split_columns(data.split)}
+    return types
+
+
+def _frames(features: TableWorkflow, source: TableSource) -> Iterator[pl.DataFrame]:
+    """All rows with what the features read; the label's own column is the label."""
+    types = _row_types(features, source) | features.types
+    for frame in source.frames(types):
+        yield frame.with_columns(pl.col(LABEL).cast(pl.Float64).alias(source.data.label))
+
+
+def _fit(features: TableWorkflow, source: TableSource, num_train: int, progress: Progress) -> Workflow:
+    def train_frames() -> Iterator[pl.DataFrame]:
+        done = 0
+        for frame in _frames(features, source):
+            train = frame.filter(pl.col(PART) == splits.TRAIN)
+            done += len(train)
+            if len(train):
+                yield train
+            progress("fit features", done, num_train)
+            if done == num_train:
+                return
+
+    workflow = features.workflow
+    return workflow if workflow.is_fitted else workflow.fit(train_frames)
+
+
+def _transform(
+    features: TableWorkflow,
+    workflow: Workflow,
+    source: TableSource,
+    summaries: list[PartSummary],
+    partial: Path,
+    progress: Progress,
+) -> None:
+    inputs = features.recipe.inputs
+    total = sum(summary.num_rows for summary in summaries)
+    stage = f"transform {source.table.path.name}"
+    done = 0
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(PartWriter(partial / _ROWS_NAME / part, summary.num_rows, inputs.dense, inputs.sparse))
+            for part, summary in zip(source.parts, summaries, strict=True)
+        ]
+        for number, frame in _transformed(features, workflow, source):
+            writers[number].append(frame)
+            done += len(frame)
+            progress(stage, done, total)
+        for part, writer in zip(source.parts, writers, strict=True):
+            writer.check(part)
+
+
+def _transformed(
+    features: TableWorkflow, workflow: Workflow, source: TableSource
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """Stretches of one part each, after the features."""
+    numbers = range(len(source.parts))
+    if features.time is not None and source.parts[0] == "train":
+        train = (frame.filter(pl.col(PART) == splits.TRAIN) for frame in _frames(features, source))
+        for frame in workflow.transform_training(_cut_between_times(train, features.time)):
+            yield splits.TRAIN, frame
+        numbers = range(1, len(source.parts))
+    if not numbers:
+        return
+    for frame in _frames(features, source):
+        for number in numbers:
+            of_part = frame.filter(pl.col(PART) == number)
+            if len(of_part):
+                yield number, workflow.transform(of_part)
+
+
+def _cut_between_times(frames: Iterable[pl.DataFrame], time: str) -> Iterator[pl.DataFrame]:
+    """The same rows, no time in two stretches: rows of the last time wait for those after them."""
+    waiting: pl.DataFrame | None = None
+    for frame in frames:
+        rows = frame if waiting is None else pl.concat([waiting, frame])
+        if not len(rows):
+            continue
+        is_last = (rows[time] == rows[time][-1]).fill_null(False)
+        waiting = rows.filter(is_last)
+        if len(waiting) < len(rows):
+            yield rows.filter(~is_last)
+    if waiting is not None and len(waiting):
+        yield waiting
+
+
+def _load(place: Path, recipe: TableRecipe) -> PreparedTable:
+    document: dict[str, Any] = orjson.loads((place / _SUMMARY_NAME).read_bytes())
+    rows = {part: _rows(place / _ROWS_NAME / part) for part in document["parts"]}
+    return PreparedTable(place, recipe, rows, tuple(document["dense"]), document["table_sizes"])
+
+
+def _rows(folder: Path) -> RankerRows:
+    arrays = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        for name in ("dense", "sparse", "label", "weight")
+    }
+    return RankerRows(arrays["dense"], arrays["sparse"], arrays["label"], arrays["weight"])
+
+
+def _fingerprint(recipe: TableRecipe, tables: Mapping[str, TableFile]) -> str:
+    data = recipe.data.model_dump(mode="json", exclude={"train": True, "extra_tests": True, "split": {"valid", "test"}})
+    if not isinstance(recipe.data.split, FilesSplitSpec):
+        data["split"] = recipe.data.split.model_dump(mode="json")
+    content = {
+        "format": [_FORMAT, aisle.__version__],
+        "files": {part: identity(table.path) for part, table in tables.items()},
+        "data": data,
+        "features": [spec.model_dump(mode="json") for spec in recipe.features],
+        "inputs": recipe.inputs.model_dump(mode="json"),
+    }
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Wait until no other process prepares the same; the system lets go of what a killed one held."""
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
