@@ -32,10 +32,32 @@ def small_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_list(small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["data", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)["data_sets"]
-    assert [(one["name"], one["path"]) for one in listed] == [("online_retail", str(small_data))]
+    assert [(one["name"], one["kind"], one["path"]) for one in listed] == [
+        ("online_retail", "events", str(small_data)),
+        ("criteo_sample", "table", None),
+        ("movielens_1m", "table", None),
+    ]
     small_data.unlink()
     assert run(["data", "list"]) == 0
-    assert "to be downloaded" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("to be had by aisle data get") == 3
+
+
+def test_get_of_a_table_says_where_it_lies_and_what_trains_on_it(
+    small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = small_data.parents[1] / "criteo_kaggle" / "criteo_blocks_00_72.parquet"
+    assert run(["data", "get", "criteo_sample"]) == 1
+    assert "train.txt" in capsys.readouterr().err
+    table.parent.mkdir()
+    pl.DataFrame({"label": [0, 1]}).write_parquet(table)
+    assert run(["data", "get", "criteo_sample"]) == 0
+    told = capsys.readouterr().out
+    assert "no redistribution" in told and f"aisle train criteo --set data.train={table}" in told
+    assert run(["data", "get", "criteo_sample", "-o", str(tmp_path / "out"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    copied = tmp_path / "out" / table.name
+    assert report == {"name": "criteo_sample", "files": {"table": str(copied)}, "rows": 2}
+    assert pl.read_parquet(copied)["label"].to_list() == [0, 1]
 
 
 @pytest.mark.usefixtures("small_data")
@@ -69,7 +91,8 @@ def test_an_unknown_data_set_is_one_clear_error(capsys: pytest.CaptureFixture[st
     assert run(["data", "get", "nothing", "--json"]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "Error: unknown data set 'nothing'; expected one of online_retail\n"
+    known = "online_retail, criteo_sample, movielens_1m"
+    assert captured.err == f"Error: unknown data set 'nothing'; expected one of {known}\n"
 
 
 def test_simulate_is_the_same_for_the_same_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""aisle data: named data sets and the simulated shop, as files ready for ``aisle import``."""
+"""aisle data: named data sets and the simulated shop, as files ready for ``aisle import`` or ``aisle train``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import click
 
 from aisle.cli.output import write_json, write_table
 from aisle.cli.progress import show_progress
+from aisle.errors import ConfigError
 
 if TYPE_CHECKING:
+    from aisle.data.datasets import DataSet
     from aisle.data.online_retail import Prepared
+    from aisle.data.tables import TableSet
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 _OUTPUT = click.Path(file_okay=False, path_type=Path)
@@ -36,16 +39,16 @@ def list_data_sets(as_json: bool) -> None:
     Example:
       aisle data list --json
     """
-    from aisle.data import datasets
+    from aisle.data import datasets, tables
 
-    found = {name: datasets.locate(data_set) for name, data_set in datasets.DATA_SETS.items()}
+    found = [_describe("events", data_set, datasets.locate(data_set)) for data_set in datasets.DATA_SETS.values()]
+    found += [_describe("table", table_set, tables.locate(table_set)) for table_set in tables.TABLE_SETS.values()]
     if as_json:
-        write_json({"data_sets": [_describe(name, path) for name, path in found.items()]})
+        write_json({"data_sets": found})
         return
-    rows = [
-        (name, datasets.get(name).summary, str(path) if path else "to be downloaded") for name, path in found.items()
-    ]
-    write_table(("name", "what", "where"), rows)
+    where = "to be had by aisle data get"
+    rows = [(str(one["name"]), str(one["kind"]), str(one["summary"]), str(one["path"] or where)) for one in found]
+    write_table(("name", "kind", "what", "where"), rows)
 
 
 @command.command("get")
@@ -53,17 +56,23 @@ def list_data_sets(as_json: bool) -> None:
 @click.option("-o", "output", type=_OUTPUT, help="Directory to write; default: the data set's name.")
 @_JSON
 def get_data_set(name: str, output: Path | None, as_json: bool) -> None:
-    """Find or download a data set and write it as items and events.
+    """Find or download a data set and write it as items and events, or as the table of a table recipe.
 
     Looked for in AISLE_DATA, then in the user's cache, then downloaded from its public source. Every line that is left
-    out is counted by the rule that drops it.
+    out of events is counted by the rule that drops it. A table stays where it was found without -o.
 
     \b
     Example:
       aisle data get online_retail -o retail
     """
-    from aisle.data import datasets
+    from aisle.data import datasets, tables
 
+    if name in tables.TABLE_SETS:
+        _get_table(name, output, as_json)
+        return
+    if name not in datasets.DATA_SETS:
+        known = ", ".join([*datasets.DATA_SETS, *tables.TABLE_SETS])
+        raise ConfigError(f"unknown data set {name!r}; expected one of {known}")
     data_set = datasets.get(name)
     with show_progress() as progress:
         prepared = datasets.load(data_set, progress)
@@ -113,15 +122,34 @@ def simulate(
     _print_report(prepared, paths)
 
 
-def _describe(name: str, path: Path | None) -> dict[str, object]:
-    from aisle.data import datasets
+def _get_table(name: str, output: Path | None, as_json: bool) -> None:
+    import shutil
 
-    data_set = datasets.get(name)
+    import polars as pl
+
+    from aisle.data import tables
+
+    table_set = tables.TABLE_SETS[name]
+    with show_progress() as progress:
+        path = tables.find(name, progress)
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        path = Path(shutil.copyfile(path, output / path.name))
+    num_rows = pl.scan_parquet(path).select(pl.len()).collect().item()
+    if as_json:
+        write_json({"name": name, "files": {"table": str(path)}, "rows": num_rows})
+        return
+    click.echo(f"{table_set.source}; {table_set.licence}.")
+    click.echo(f"{num_rows:,} rows: {path}\nNext: aisle train {table_set.recipe} --set data.train={path}")
+
+
+def _describe(kind: str, known: DataSet | TableSet, path: Path | None) -> dict[str, object]:
     return {
-        "name": name,
-        "summary": data_set.summary,
-        "source": data_set.source,
-        "licence": data_set.licence,
+        "name": known.name,
+        "kind": kind,
+        "summary": known.summary,
+        "source": known.source,
+        "licence": known.licence,
         "path": str(path) if path else None,
     }
 

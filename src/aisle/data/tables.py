@@ -19,6 +19,7 @@ class TableSet:
     """One public table.
 
     Attributes:
+        recipe: The recipe that trains on it.
         relative_path: The table, as Parquet, relative to ``AISLE_DATA`` or to the cache.
         advice: How to get it.
         url: An archive that ``read`` understands; None where the terms allow no download.
@@ -30,6 +31,7 @@ class TableSet:
     summary: str
     source: str
     licence: str
+    recipe: str
     relative_path: str
     advice: str
     num_rows: int
@@ -44,6 +46,7 @@ TABLE_SETS = {
         summary="A sample of Criteo's display ads: 120,650 impressions, 13 counts, 26 categories, clicked or not.",
         source="Criteo Labs, Display Advertising Challenge, 2014",
         licence="non-commercial use only, no redistribution; not part of Aisle",
+        recipe="criteo",
         relative_path="criteo_kaggle/criteo_blocks_00_72.parquet",
         advice="its terms forbid redistribution: ask Criteo for the challenge's train.txt, and train with "
         "--set data.train=train.txt (or a file of some of its lines, in their order)",
@@ -54,6 +57,7 @@ TABLE_SETS = {
         summary="A million ratings of 3,706 movies by 6,040 users, with what is known of both.",
         source="GroupLens, MovieLens 1M; Harper and Konstan, 2015",
         licence="research use, no redistribution without permission; not part of Aisle",
+        recipe="ml-1m-ctr",
         relative_path="movielens_1m/ctr.parquet",
         advice="download ml-1m.zip from grouplens.org/datasets/movielens/1m on a machine with a network, and run "
         "`aisle data get movielens_1m` there",
@@ -92,11 +96,6 @@ def find_table(name: str, progress: Progress = silent) -> Path:
     )
 
 
-def get(name: str) -> TableSet | None:
-    """The table of this name, if there is one."""
-    return TABLE_SETS.get(name)
-
-
 def locate(table_set: TableSet) -> Path | None:
     """The table where it already lies on this machine, else ``None``."""
     return datasets.locate_file(table_set.relative_path)
@@ -133,9 +132,9 @@ def find(name: str, progress: Progress = silent) -> Path:
         ConfigError: there is no table of this name.
         BackendUnavailableError: it cannot be had.
     """
-    table_set = get(name)
-    if table_set is None:
+    if name not in TABLE_SETS:
         raise ConfigError(f"unknown table {name!r}; expected one of {', '.join(sorted(TABLE_SETS))}")
+    table_set = TABLE_SETS[name]
     return locate(table_set) or make(table_set, progress)
 
 
