@@ -11,22 +11,20 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
-import polars as pl
 
 import aisle
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data import splits
 from aisle.data.table_files import TableFile, check_columns, identity, open_table
 from aisle.data.tables import find_table
-from aisle.errors import DataError
 from aisle.features import Workflow
 from aisle.features.table_workflow import TableWorkflow, table_workflow
 from aisle.progress import Progress, silent
@@ -34,7 +32,8 @@ from aisle.recipe.data import PARTS, FilesSplitSpec
 from aisle.recipe.table import TableRecipe
 from aisle.train.batches import RankerRows
 from aisle.train.run_directory import write_atomically
-from aisle.train.table_rows import LABEL, PART, PartSummary, PartWriter, TableSource, summarize
+from aisle.train.table_passes import check_rows, fit_features, transform_rows
+from aisle.train.table_rows import TableSource
 
 #: Counts up when the same recipe and data would be written otherwise.
 _FORMAT = 1
@@ -125,11 +124,10 @@ def _sources(features: TableWorkflow, tables: Mapping[str, TableFile]) -> list[T
 
 
 def _write(features: TableWorkflow, sources: list[TableSource], partial: Path, progress: Progress) -> None:
-    summaries = [_summarize(features, source, progress) for source in sources]
-    num_train = summaries[0][0].num_rows
-    workflow = _fit(features, sources[0], num_train, progress)
-    for source, summary in zip(sources, summaries, strict=True):
-        _transform(features, workflow, source, summary, partial, progress)
+    summaries = [check_rows(features, source, progress) for source in sources]
+    workflow = fit_features(features, sources[0], summaries[0][0].num_rows, progress)
+    for source, of_parts in zip(sources, summaries, strict=True):
+        transform_rows(features, workflow, source, of_parts, partial / _ROWS_NAME, progress)
     with BundleWriter(partial / _FEATURES_NAME, name=features.recipe.name) as writer:
         workflow.save(writer, _FEATURES_NAME)
     schema = workflow.output_schema
@@ -140,116 +138,6 @@ def _write(features: TableWorkflow, sources: list[TableSource], partial: Path, p
         "table_sizes": {name: schema[name].num_rows for name in inputs.sparse},
     }
     write_atomically(partial / _SUMMARY_NAME, orjson.dumps(document, option=orjson.OPT_INDENT_2))
-
-
-def _summarize(features: TableWorkflow, source: TableSource, progress: Progress) -> list[PartSummary]:
-    types = _row_types(features, source)
-    check_columns(source.table, types)
-    stage = f"check {source.table.path.name}"
-    found = summarize(source, types, lambda done: progress(stage, done, None))
-    for part, summary in zip(source.parts, found, strict=True):
-        if not summary.num_rows or not summary.weight > 0:
-            received = f"{summary.num_rows} rows with the weight {summary.weight:g}"
-            raise DataError(f"part {part!r} of {source.table.path}: expected rows, received {received}; see data.split")
-        if part == "train" and summary.num_positive in (0, summary.num_rows):
-            raise DataError(
-                f"label {source.data.label!r}: expected 0 and 1 in training rows, received {summary.num_positive} "
-                f"times 1 in {summary.num_rows} rows; check data.label, data.label_above and data.split"
-            )
-    return found
-
-
-def _row_types(features: TableWorkflow, source: TableSource) -> dict[str, pl.DataType]:
-    """The columns that every pass reads: label, weight, and those of the split."""
-    data = source.data
-    types: dict[str, pl.DataType] = {data.label: pl.Float64()}
-    if data.weight is not None:
-        types[data.weight] = pl.Float64()
-    if len(source.parts) > 1:
-        types |= {name: features.types.get(name, pl.String()) for name in splits.split_columns(data.split)}
-    return types
-
-
-def _frames(features: TableWorkflow, source: TableSource) -> Iterator[pl.DataFrame]:
-    """All rows with what the features read; the label's own column is the label."""
-    types = _row_types(features, source) | features.types
-    for frame in source.frames(types):
-        yield frame.with_columns(pl.col(LABEL).cast(pl.Float64).alias(source.data.label))
-
-
-def _fit(features: TableWorkflow, source: TableSource, num_train: int, progress: Progress) -> Workflow:
-    def train_frames() -> Iterator[pl.DataFrame]:
-        done = 0
-        for frame in _frames(features, source):
-            train = frame.filter(pl.col(PART) == splits.TRAIN)
-            done += len(train)
-            if len(train):
-                yield train
-            progress("fit features", done, num_train)
-            if done == num_train:
-                return
-
-    workflow = features.workflow
-    return workflow if workflow.is_fitted else workflow.fit(train_frames)
-
-
-def _transform(
-    features: TableWorkflow,
-    workflow: Workflow,
-    source: TableSource,
-    summaries: list[PartSummary],
-    partial: Path,
-    progress: Progress,
-) -> None:
-    inputs = features.recipe.inputs
-    total = sum(summary.num_rows for summary in summaries)
-    stage = f"transform {source.table.path.name}"
-    done = 0
-    with ExitStack() as stack:
-        writers = [
-            stack.enter_context(PartWriter(partial / _ROWS_NAME / part, summary.num_rows, inputs.dense, inputs.sparse))
-            for part, summary in zip(source.parts, summaries, strict=True)
-        ]
-        for number, frame in _transformed(features, workflow, source):
-            writers[number].append(frame)
-            done += len(frame)
-            progress(stage, done, total)
-        for part, writer in zip(source.parts, writers, strict=True):
-            writer.check(part)
-
-
-def _transformed(
-    features: TableWorkflow, workflow: Workflow, source: TableSource
-) -> Iterator[tuple[int, pl.DataFrame]]:
-    """Stretches of one part each, after the features."""
-    numbers = range(len(source.parts))
-    if features.time is not None and source.parts[0] == "train":
-        train = (frame.filter(pl.col(PART) == splits.TRAIN) for frame in _frames(features, source))
-        for frame in workflow.transform_training(_cut_between_times(train, features.time)):
-            yield splits.TRAIN, frame
-        numbers = range(1, len(source.parts))
-    if not numbers:
-        return
-    for frame in _frames(features, source):
-        for number in numbers:
-            of_part = frame.filter(pl.col(PART) == number)
-            if len(of_part):
-                yield number, workflow.transform(of_part)
-
-
-def _cut_between_times(frames: Iterable[pl.DataFrame], time: str) -> Iterator[pl.DataFrame]:
-    """The same rows, no time in two stretches: rows of the last time wait for those after them."""
-    waiting: pl.DataFrame | None = None
-    for frame in frames:
-        rows = frame if waiting is None else pl.concat([waiting, frame])
-        if not len(rows):
-            continue
-        is_last = (rows[time] == rows[time][-1]).fill_null(False)
-        waiting = rows.filter(is_last)
-        if len(waiting) < len(rows):
-            yield rows.filter(~is_last)
-    if waiting is not None and len(waiting):
-        yield waiting
 
 
 def _load(place: Path, recipe: TableRecipe) -> PreparedTable:
