@@ -10,8 +10,9 @@ P that are hashed, F embedded features (single-valued ones, then bags), D embedd
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,8 @@ from aisle.pipeline.embedding_lookup import UNKNOWN_ROW, EmbeddingLookup
 from aisle.pipeline.tables import FullLookup, HashedLookup, LookupTable
 
 __all__ = ["EmbeddingBagCollection", "EmbeddingBagConfig"]
+
+_ROWS = -1  # the group of all tables whose vectors are rows
 
 
 class EmbeddingBagCollection(nn.Module):
@@ -67,6 +70,10 @@ class EmbeddingBagCollection(nn.Module):
         self._composed: dict[int, tuple[ComposedTables, int]] = {
             number: (group.module, place) for group in self._groups for place, number in enumerate(group.tables)
         }
+        group_of = {number: which for which, group in enumerate(self._groups) for number in group.tables}
+        # Neighbouring columns of one group stay together where the vectors of all groups are put in order.
+        runs = groupby(group_of.get(number, _ROWS) for _, number in self._single)
+        self._runs = [(group, len(list(columns))) for group, columns in runs]
         if self._groups:
             self.composed = nn.ModuleList([group.module for group in self._groups])
 
@@ -81,7 +88,6 @@ class EmbeddingBagCollection(nn.Module):
         if num_rows:
             self.table = FullTable(num_rows, self.embedding_dim, generator=generator)
         columns = [column for column, (_, number) in enumerate(self._single) if number in self._offsets]
-        self._row_columns = columns
         numbers = [self._single[column][1] for column in columns]
         kinds = [self.tables[number].kind for number in numbers]
         column_buffer(self, "_column_P", columns)
@@ -146,24 +152,25 @@ class EmbeddingBagCollection(nn.Module):
         return torch.cat([embedded_BSD, torch.stack(pooled, dim=1)], dim=1)
 
     def _embed(self, ids_BS: Tensor) -> Tensor:
-        if not self._groups:
-            return self._rows(ids_BS)
-        pieces: dict[int, Tensor] = {}
-        for group in self._groups:
-            vectors = group.module(ids_BS[:, group.module.column_G])
-            pieces |= zip(group.columns, vectors.unbind(1), strict=True)
-        if self._row_columns:
-            vectors = self._rows(ids_BS[:, self._column_P])
-            pieces |= zip(self._row_columns, vectors.unbind(1), strict=True)
-        ordered = [pieces[column] for column in range(len(pieces))]
-        if not ordered:
+        if not self._runs:
             return torch.zeros(len(ids_BS), 0, self.embedding_dim, device=ids_BS.device)
-        return torch.stack(ordered, dim=1)
+        if len(self._runs) == 1:
+            return self._embed_group(self._runs[0][0], ids_BS)
+        pieces: dict[int, Iterator[Tensor]] = {}
+        for group in dict.fromkeys(group for group, _ in self._runs):
+            column_G = self._column_P if group == _ROWS else self._groups[group].module.column_G
+            vectors = self._embed_group(group, ids_BS.index_select(1, column_G))
+            pieces[group] = iter(torch.split(vectors, [length for one, length in self._runs if one == group], dim=1))
+        return torch.cat([next(pieces[group]) for group, _ in self._runs], dim=1)
+
+    def _embed_group(self, group: int, ids_BG: Tensor) -> Tensor:
+        vectors: Tensor = self._rows(ids_BG) if group == _ROWS else self._groups[group].module(ids_BG)
+        return vectors
 
     def _rows(self, ids_BP: Tensor) -> Tensor:
         """Vectors that are rows of the one weight."""
         if len(self._place_H):
-            buckets_BH = hashed_rows(ids_BP[:, self._place_H], self._num_buckets_H)
+            buckets_BH = hashed_rows(ids_BP.index_select(1, self._place_H), self._num_buckets_H)
             ids_BP = ids_BP.long().index_copy(1, self._place_H, buckets_BH)
         vectors: Tensor = self.table(ids_BP + self._offset_P)
         return vectors

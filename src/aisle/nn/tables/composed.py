@@ -22,12 +22,10 @@ class TableGroup:
     Attributes:
         module: Them, a torch module.
         tables: Their numbers in the collection; the module numbers them in this order.
-        columns: Which of the S single-valued features they embed.
     """
 
     module: QuotientRemainderTables | LowRankTables
     tables: tuple[int, ...]
-    columns: tuple[int, ...]
 
 
 def group_tables(
@@ -69,4 +67,4 @@ def _group(
         assert isinstance(first, LowRank), "the vectors of other kinds are rows"
         num_embeddings = [rows for rows, _ in kinds]
         module = LowRankTables(num_embeddings, columns, table_of_G, first.width, embedding_dim, generator=generator)
-    return TableGroup(module, tuple(numbers), tuple(columns))
+    return TableGroup(module, tuple(numbers))
