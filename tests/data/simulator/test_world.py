@@ -16,6 +16,12 @@ def world() -> World:
     return World.draw(num_users=300, num_items=120, num_days=120, seed=0)
 
 
+def test_prices_are_whole_cents(world: World) -> None:
+    prices = world.assortment.price_V
+    assert prices.min() > 0
+    assert all(price == round(price, 2) for price in prices.tolist())
+
+
 def test_tastes_move_from_the_first_to_the_later_one(world: World) -> None:
     people = world.people
     (moving,) = np.nonzero((people.change_day_U > 20) & (people.change_day_U < 100))

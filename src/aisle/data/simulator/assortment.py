@@ -72,7 +72,7 @@ class Assortment:
         """An assortment for a shop that is open for so many days."""
         category_V = np.arange(num_items) % len(CATEGORIES)
         typical_V = np.array([price for _, _, price in CATEGORIES])[category_V]
-        price_V = np.round(typical_V * generator.lognormal(0.0, 0.4, num_items), 2) + 0.01
+        price_V = np.round(typical_V * generator.lognormal(0.0, 0.4, num_items) + 0.01, 2)
         brand_V = generator.integers(0, len(BRANDS), num_items)
         of_brand = generator.normal(size=(len(BRANDS), STYLE_DIMENSIONS))
         style_VS = 0.8 * of_brand[brand_V] + 0.6 * generator.normal(size=(num_items, STYLE_DIMENSIONS))
