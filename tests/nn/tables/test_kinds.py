@@ -377,5 +377,7 @@ def test_bfloat16_training_takes_every_kind(kind: TableKind) -> None:
     bags = _bags([[[2], [3]], [[4], [5, 6]]], ["b0", "b1"])
     with torch.autocast("cpu", torch.bfloat16):
         embedded = embeddings(SparseFeatures(torch.tensor([[2, 3], [9, 1]]), bags))
-    assert embedded.dtype == torch.float32 and embedded.shape == (2, 4, DIM)
+        alone = single(kind)(SparseFeatures(torch.tensor([[2], [9]])))
+    assert embedded.dtype == alone.dtype == torch.float32 and embedded.shape == (2, 4, DIM)
+    assert embedded.is_contiguous() and alone.is_contiguous()  # models may view them otherwise
     embedded.sum().backward()

@@ -64,12 +64,13 @@ class LowRankTables(nn.Module):
         """The vectors [B, G, D] of ids within their tables."""
         rows_BGW: Tensor = self.table(ids_BG + self._offset_G)
         projected_GBD = torch.bmm(rows_BGW.transpose(0, 1), self.projection[self._table_G])
-        return projected_GBD.transpose(0, 1)
+        # Autocast may have rounded the products: vectors are of one precision and layout, of whatever kind a table is.
+        return projected_GBD.transpose(0, 1).to(rows_BGW.dtype).contiguous()
 
     def pool(self, table: int, ids_N: Tensor, offsets_M: Tensor, pooling: str) -> Tensor:
         """One vector [M, D] per bag of one table's ids: pooled first, as the projection is linear."""
         pooled_MW = self.table.pool(ids_N + self._offsets[table], offsets_M, pooling)
-        return pooled_MW @ self.projection[table]
+        return (pooled_MW @ self.projection[table]).to(pooled_MW.dtype)
 
     def start_normal(self, deviation_D: Tensor, generator: torch.Generator) -> None:
         """Start anew, so that vectors have the mean 0 and these standard deviations, of which one is above 0."""
