@@ -13,11 +13,10 @@ def test_maps_are_the_sums_of_equation_6_and_pooled_by_equation_7() -> None:
     network = CompressedInteraction(3, (4, 2), generator=generator())
     fields = torch.randn(5, 3, 6, generator=generator(1))
     before, pooled = fields, []
-    for layer in network.layers:
-        weight = layer.weight.view(layer.out_features, before.shape[1], 3)
+    for weight in network.weights_LGH:
         maps = []
-        for h in range(layer.out_features):
-            pairs = [weight[h, i, j] * before[:, i] * fields[:, j] for i in range(before.shape[1]) for j in range(3)]
+        for h in range(weight.shape[2]):
+            pairs = [weight[i, j, h] * before[:, i] * fields[:, j] for i in range(before.shape[1]) for j in range(3)]
             maps.append(torch.stack(pairs).sum(dim=0))
         before = torch.stack(maps, dim=1)
         pooled.append(before.sum(dim=2))
