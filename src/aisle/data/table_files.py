@@ -18,7 +18,7 @@ from aisle.errors import DataError
 from aisle.recipe.columns import expand_ranges
 from aisle.recipe.strict import nearest
 
-_BATCH_ROWS = 1 << 16
+_BATCH_ROWS = 1 << 17
 _BLOCK_BYTES = 1 << 24
 _FIRST_LINE_BYTES = 1 << 20
 _SEPARATORS = "\t,;"
@@ -45,7 +45,7 @@ class TableFile(Protocol):
         ...
 
     def batches(self, types: Mapping[str, pl.DataType]) -> Iterator[pl.DataFrame]:
-        """The rows in order, some tens of thousands at a time.
+        """The rows in order, a hundred thousand or so at a time.
 
         Args:
             types: The columns to read, and what texts are read as.

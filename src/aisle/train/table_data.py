@@ -1,6 +1,6 @@
 """A table recipe's data as memory-mapped arrays: features fitted on training rows, all rows transformed, once.
 
-Everything is read from the first row to the last, some tens of thousands at a time, so memory does not grow with the
+Everything is read from the first row to the last, a hundred thousand or so at a time, so memory does not grow with the
 data (vocabularies do, within the operators' bounds). What is prepared lies in a folder named by a fingerprint of the
 files and of what the recipe says about data, features and inputs. The folder appears whole or not at all, and is used
 again by every recipe that says the same.
@@ -22,18 +22,17 @@ import orjson
 
 import aisle
 from aisle.bundle import Bundle, BundleWriter
-from aisle.data import splits
-from aisle.data.table_files import TableFile, check_columns, identity, open_table
-from aisle.data.tables import find_table
+from aisle.data.table_files import TableFile, check_columns, identity
 from aisle.features import Workflow
 from aisle.features.table_workflow import TableWorkflow, table_workflow
 from aisle.progress import Progress, silent
-from aisle.recipe.data import PARTS, FilesSplitSpec
+from aisle.recipe.data import FilesSplitSpec
 from aisle.recipe.table import TableRecipe
 from aisle.train.batches import RankerRows
 from aisle.train.run_directory import write_atomically
 from aisle.train.table_passes import check_rows, fit_features, transform_rows
 from aisle.train.table_rows import TableSource
+from aisle.train.table_sources import open_tables, table_sources
 
 #: Counts up when the same recipe and data would be written otherwise.
 _FORMAT = 1
@@ -78,7 +77,7 @@ def prepare_table(recipe: TableRecipe, directory: Path, progress: Progress = sil
         DataError: a file is not there or cannot be read, or its labels, weights or dense inputs are not what they must
             be.
     """
-    tables = _open_tables(recipe, progress)
+    tables = open_tables(recipe.data, progress)
     features = table_workflow(recipe, tables["train"].columns)
     for table in tables.values():
         check_columns(table, features.types)
@@ -91,36 +90,11 @@ def prepare_table(recipe: TableRecipe, directory: Path, progress: Progress = sil
             shutil.rmtree(partial, ignore_errors=True)  # of one that was killed
             partial.mkdir()
             try:
-                _write(features, _sources(features, tables), partial, progress)
+                _write(features, table_sources(recipe.data, tables), partial, progress)
                 partial.rename(place)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
     return _load(place, features.recipe)
-
-
-def _open_tables(recipe: TableRecipe, progress: Progress) -> dict[str, TableFile]:
-    """The files by their part; where one file has all parts, it is that of "train"."""
-    data = recipe.data
-    paths = {"train": data.train}
-    if isinstance(data.split, FilesSplitSpec):
-        paths |= {"valid": data.split.valid, "test": data.split.test}
-    paths |= data.extra_tests
-    return {
-        part: open_table(find_table(name, progress), label=data.label, columns=data.columns)
-        for part, name in paths.items()
-    }
-
-
-def _sources(features: TableWorkflow, tables: Mapping[str, TableFile]) -> list[TableSource]:
-    data = features.recipe.data
-    sources = []
-    for part, table in tables.items():
-        if part == "train" and not isinstance(data.split, FilesSplitSpec):
-            part_of = splits.part_of(data.split, lambda: tables["train"].num_rows)
-            sources.append(TableSource(table, data, part_of, PARTS))
-        else:
-            sources.append(TableSource(table, data, splits.everything(0), (part,)))
-    return sources
 
 
 def _write(features: TableWorkflow, sources: list[TableSource], partial: Path, progress: Progress) -> None:
