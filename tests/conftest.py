@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.shops import make_ranked_shop, make_trained_shop
+from tests.tables import make_table_runs
 
 
 def skips_fail() -> bool:
@@ -47,3 +48,12 @@ def trained_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ranked_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The workspace of the same shop with a small ranker in its active bundle; tests that change it take a copy."""
     return make_ranked_shop(tmp_path_factory.mktemp("ranked") / "shop")
+
+
+@pytest.fixture(scope="session")
+def table_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs over a small table, see :func:`tests.tables.make_table_runs`; tests that change them take a copy."""
+    directory = tmp_path_factory.mktemp("tables")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(directory / "cache"))
+        return make_table_runs(directory)
