@@ -226,7 +226,11 @@ def _with(column: str, values: list[Any]) -> pl.DataFrame:
             r"label 'label': expected 0 or 1, received .*2.*\(3 of",
         ),
         (_with("label", ["y"] * 10), {}, "column 'label': expected numbers, or true and false, received String"),
-        (_with("label", [None] + [5] * 9), {"label_above": 3}, "received missing .* write a label in each row"),
+        (
+            _with("label", [None, math.nan] + [5.0] * 8),
+            {"label_above": 3},
+            r"received missing \(2 of .* write a label in",
+        ),
         (_with("label", [0] * 10), {}, "expected 0 and 1 in training rows, received 0 times 1 in 8 rows"),
         (_with("w", [-1.0, None] * 5), {"weight": "w"}, "weight 'w': .* received 10 others in rows 1 to 10"),
         (

@@ -58,12 +58,12 @@ class TableSource:
 
     def _label(self, frame: pl.DataFrame, first: int) -> pl.Series:
         name, above = self.data.label, self.data.label_above
-        column = _numbers(frame[name], "numbers, or true and false")
-        if above is not None and not column.is_nan().any():
+        column = _numbers(frame[name], "numbers, or true and false").fill_nan(None)
+        if above is not None:
             column = (column > above).cast(pl.Float64)
         wrong = column.filter(~column.is_in([0.0, 1.0]).fill_null(False))
         if len(wrong):
-            values = ", ".join("missing" if value is None else f"{value:g}" for value in wrong.unique().head(5).sort())
+            values = ", ".join("missing" if value is None else f"{value:g}" for value in wrong.unique().sort().head(5))
             remedy = "write a label in each row" if above is not None else "or set data.label_above to a threshold"
             raise DataError(
                 f"label {name!r}: expected 0 or 1, received {values} ({len(wrong)} of rows {first + 1} to "
