@@ -170,3 +170,11 @@ def test_without_gradients_nothing_moves_and_release_gives_them_back() -> None:
     optimizer.release()
     loss_of(table(batches()[0])).backward()
     assert table.weight.grad is not None
+
+
+@pytest.mark.parametrize("bad", [-1, 50])
+def test_an_id_without_a_row_is_refused(bad: int) -> None:
+    table = make_table()
+    TableOptimizer([table], "sgd")
+    with pytest.raises(IndexError, match=r"expected ids in \[0, 50\)"):
+        table(torch.tensor([3, bad]))

@@ -1,13 +1,16 @@
-"""Numba kernels of DLRM's dot interaction: one pass over the vectors of an example, in registers and first-level cache.
+"""Numba kernels around DLRM's dot interaction: the lower triangle of each example's products, taken out and put back.
 
-In torch operations a product of matrices makes all F x F products, of which the lower triangle is then gathered; the
-gathers, forward and backward, take several times as long as the products.
+The products themselves are a batched product of matrices. Taking 351 of its 729 values per example by torch's gathers
+costs several times as much as the products.
 
-Legend of shapes: B examples, D embedding dimension, S embedded features, F = S + 1 vectors with the dense arch's,
-P = F (F - 1) / 2 pairs.
+Values are only moved: arrays hold the bits of any type of number as integers of its size.
+
+Legend of shapes: B examples, D embedding dimension, F vectors, P = F (F - 1) / 2 pairs.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numba
 import numpy as np
@@ -15,52 +18,38 @@ from numpy.typing import NDArray
 
 from aisle.nn.kernels import compiled
 
-Floats = NDArray[np.float32]
+Bits = NDArray[np.signedinteger[Any]]
 #: A batch is cut in so many pieces for threads to take.
 _PIECES = 64
 
 
 @compiled
-def interact(dense_BD: Floats, embedded_BSD: Floats, out_BI: Floats) -> None:
-    """Write the dense vector, and behind it each pair's product, row by row of the lower triangle: [B, D + P]."""
-    num_examples, num_sparse, dim = embedded_BSD.shape
+def pack_triangle(first_BD: Bits, products_BFF: Bits, out_BI: Bits) -> None:
+    """Write the first vector, and behind it the products below the diagonal, row by row: [B, D + P]."""
+    num_examples, num_vectors, _ = products_BFF.shape
+    dim = first_BD.shape[1]
     for piece in numba.prange(_PIECES):
-        vectors_FD = np.empty((num_sparse + 1, dim), np.float32)
         for b in range(piece * num_examples // _PIECES, (piece + 1) * num_examples // _PIECES):
-            vectors_FD[0] = dense_BD[b]
-            vectors_FD[1:] = embedded_BSD[b]
-            out_BI[b, :dim] = dense_BD[b]
+            for d in range(dim):
+                out_BI[b, d] = first_BD[b, d]
             at = dim
-            for row in range(1, num_sparse + 1):
+            for row in range(1, num_vectors):
                 for column in range(row):
-                    product = np.float32(0)
-                    for d in range(dim):
-                        product += vectors_FD[row, d] * vectors_FD[column, d]
-                    out_BI[b, at] = product
-                    at += 1
+                    out_BI[b, at + column] = products_BFF[b, row, column]
+                at += row
 
 
 @compiled
-def interact_backward(
-    dense_BD: Floats, embedded_BSD: Floats, gradient_BI: Floats, dense_out_BD: Floats, embedded_out_BSD: Floats
-) -> None:
-    """Write the gradients of both inputs."""
-    num_examples, num_sparse, dim = embedded_BSD.shape
+def unpack_triangle(packed_BI: Bits, dim: int, out_BFF: Bits) -> None:
+    """Write what stands behind the first ``dim`` values on both sides of a diagonal of zeros."""
+    num_examples, num_vectors, _ = out_BFF.shape
     for piece in numba.prange(_PIECES):
-        vectors_FD = np.empty((num_sparse + 1, dim), np.float32)
-        sums_FD = np.empty((num_sparse + 1, dim), np.float32)
         for b in range(piece * num_examples // _PIECES, (piece + 1) * num_examples // _PIECES):
-            vectors_FD[0] = dense_BD[b]
-            vectors_FD[1:] = embedded_BSD[b]
-            sums_FD[0] = gradient_BI[b, :dim]
-            sums_FD[1:] = 0
             at = dim
-            for row in range(1, num_sparse + 1):
+            out_BFF[b, 0, 0] = 0
+            for row in range(1, num_vectors):
                 for column in range(row):
-                    factor = gradient_BI[b, at]
-                    for d in range(dim):
-                        sums_FD[row, d] += factor * vectors_FD[column, d]
-                        sums_FD[column, d] += factor * vectors_FD[row, d]
-                    at += 1
-            dense_out_BD[b] = sums_FD[0]
-            embedded_out_BSD[b] = sums_FD[1:]
+                    out_BFF[b, row, column] = packed_BI[b, at + column]
+                    out_BFF[b, column, row] = packed_BI[b, at + column]
+                out_BFF[b, row, row] = 0
+                at += row

@@ -42,7 +42,7 @@ class DotInteraction(nn.Module):
 class DenseDotInteraction(nn.Module):
     """DLRM's interaction: the dense arch's vector, and behind it the product of each pair of it and the embedded ones.
 
-    In training on a CPU a kernel does it in one pass.
+    In training on a CPU kernels take the pairs out of all products, and put their gradients back.
 
     Args:
         num_embedded: S.
@@ -109,22 +109,35 @@ class _LowerTriangle(torch.autograd.Function):
 
 
 class _DenseDots(torch.autograd.Function):
-    """The kernels of the dot interaction; they compute in float32, whatever the dense arch computes in."""
+    """The dot interaction on a CPU, in the type that the dense arch computes in."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, dense_BD: Tensor, embedded_BSD: Tensor) -> Tensor:
-        dense32_BD, embedded32_BSD = dense_BD.detach().float().contiguous(), embedded_BSD.detach().float().contiguous()
-        ctx.save_for_backward(dense32_BD, embedded32_BSD)
-        batch, num_sparse, dim = embedded32_BSD.shape
-        out_BI = torch.empty(batch, dim + num_sparse * (num_sparse + 1) // 2)
-        dot_kernels.interact(dense32_BD.numpy(), embedded32_BSD.numpy(), out_BI.numpy())
+        batch, num_embedded, dim = embedded_BSD.shape
+        vectors_BFD = dense_BD.new_empty(batch, num_embedded + 1, dim)
+        vectors_BFD[:, 0] = dense_BD
+        vectors_BFD[:, 1:] = embedded_BSD
+        ctx.save_for_backward(vectors_BFD)
+        products_BFF = torch.bmm(vectors_BFD, vectors_BFD.transpose(1, 2))
+        out_BI = dense_BD.new_empty(batch, dim + num_embedded * (num_embedded + 1) // 2)
+        dot_kernels.pack_triangle(_bits(dense_BD), _bits(products_BFF), _bits(out_BI))
         return out_BI
 
     @staticmethod
     @once_differentiable
     def backward(ctx: FunctionCtx, gradient_BI: Tensor) -> tuple[Tensor, Tensor]:
-        dense_BD, embedded_BSD = ctx.saved_tensors  # type: ignore[attr-defined]
-        gradients = torch.empty_like(dense_BD), torch.empty_like(embedded_BSD)
-        inputs = (dense_BD, embedded_BSD, gradient_BI.float().contiguous())
-        dot_kernels.interact_backward(*(tensor.numpy() for tensor in (*inputs, *gradients)))
-        return gradients
+        (vectors_BFD,) = ctx.saved_tensors  # type: ignore[attr-defined]
+        batch, num_vectors, dim = vectors_BFD.shape
+        # A pair's product moves both of its vectors, so its gradient stands on both sides of the diagonal.
+        gradient_BFF = vectors_BFD.new_empty(batch, num_vectors, num_vectors)
+        gradient_BI = gradient_BI.to(vectors_BFD.dtype)
+        dot_kernels.unpack_triangle(_bits(gradient_BI), dim, _bits(gradient_BFF))
+        gradient_BFD = torch.bmm(gradient_BFF, vectors_BFD)
+        return gradient_BFD[:, 0] + gradient_BI[:, :dim], gradient_BFD[:, 1:].float()
+
+
+def _bits(tensor: Tensor) -> dot_kernels.Bits:
+    """The memory of a tensor of floating point numbers as integers of the same size."""
+    of_size = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+    bits: dot_kernels.Bits = tensor.detach().contiguous().view(of_size[tensor.element_size()]).numpy()
+    return bits

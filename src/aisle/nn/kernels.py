@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, ParamSpec
 
 import numba
@@ -29,7 +30,10 @@ def compiled(function: Callable[_Arguments, None]) -> Callable[_Arguments, None]
     A kernel must give the same result for any number of threads.
     """
     on_one: Callable[_Arguments, None] = numba.njit(**_OPTIONS)(function)
-    on_several: Callable[_Arguments, None] = numba.njit(parallel=True, **_OPTIONS)(function)
+    # Numba keeps machine code by the function's name, whatever the options: two forms need two names.
+    renamed = FunctionType(function.__code__, function.__globals__)
+    renamed.__qualname__ = f"{function.__qualname__}_on_several"
+    on_several: Callable[_Arguments, None] = numba.njit(parallel=True, **_OPTIONS)(renamed)
 
     def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
         threads = num_threads()

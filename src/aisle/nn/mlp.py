@@ -39,7 +39,7 @@ class MLP(nn.Module):
         for number, out_size in enumerate(layer_sizes):
             layers.append(linear(in_size, out_size, generator=generator))
             if last_activation or number + 1 < len(layer_sizes):
-                layers.append(nn.ReLU())
+                layers.append(nn.ReLU(inplace=True))
                 if dropout > 0:
                     layers.append(nn.Dropout(dropout))
             in_size = out_size

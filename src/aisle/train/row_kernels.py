@@ -22,15 +22,17 @@ ADAGRAD_EPSILON = 1e-8
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
 _FREE = -1
+#: Rows lie anywhere in memory: so many are fetched at once, as their loads do not wait for one another.
+_AHEAD = 32
 _GOLDEN = 0x9E3779B1  # the golden ratio of 2^32: multiplied by it, near numbers fall far apart
 
 
-#: Keys and places of a hash table, the rows that were found, and their sums; a part of each for every thread.
-Room = tuple[Ids, NDArray[np.int32], Ids, Floats]
+#: Keys and places of a hash table, the rows that were found, their sums, and one number: a part for every thread.
+Room = tuple[Ids, NDArray[np.int32], Ids, Floats, Floats]
 
 
 def room_for(num_ids: int, dim: int, num_threads: int) -> Room:
-    """Scratch arrays for so many ids, to be kept from step to step: [P, H], [P, H], [P, N] and [P, N, D].
+    """Scratch arrays for so many ids, to be kept from step to step: [P, H], [P, H], [P, N], [P, N, D] and [P].
 
     P is the largest power of 2 that is no more than ``num_threads``.
     """
@@ -41,6 +43,7 @@ def room_for(num_ids: int, dim: int, num_threads: int) -> Room:
         np.empty((num_parts, num_places), np.int32),
         np.empty((num_parts, num_ids), np.int64),
         np.empty((num_parts, num_ids, dim), np.float32),
+        np.empty(num_parts, np.float32),
     )
 
 
@@ -73,10 +76,17 @@ def sgd(weight_RD: Floats, ids_N: Ids, gradient_ND: Floats, room: Room, rate: fl
     """Stochastic gradient descent."""
     rate32, l232 = np.float32(rate), np.float32(l2)
     for part in numba.prange(len(room[0])):
-        for place in range(_sum_part(part, ids_N, gradient_ND, room)):
-            row, sum_D = room[2][part, place], room[3][part, place]
-            for d in range(len(sum_D)):
-                weight_RD[row, d] -= rate32 * (sum_D[d] + l232 * weight_RD[row, d])
+        rows_N, sums_ND = room[2][part], room[3][part]
+        count, fetched = _sum_part(part, ids_N, gradient_ND, room), np.float32(0)
+        for first in range(0, count, _AHEAD):
+            last = min(first + _AHEAD, count)
+            for place in range(first, last):
+                fetched += weight_RD[rows_N[place], 0]
+            for place in range(first, last):
+                row, sum_D = rows_N[place], sums_ND[place]
+                for d in range(len(sum_D)):
+                    weight_RD[row, d] -= rate32 * (sum_D[d] + l232 * weight_RD[row, d])
+        room[4][part] = fetched  # kept, so that the compiler does not leave the fetching out
 
 
 @compiled
@@ -92,12 +102,19 @@ def adagrad(
     """Adagrad: a sum of squares for each number."""
     rate32, l232, epsilon = np.float32(rate), np.float32(l2), np.float32(ADAGRAD_EPSILON)
     for part in numba.prange(len(room[0])):
-        for place in range(_sum_part(part, ids_N, gradient_ND, room)):
-            row, sum_D = room[2][part, place], room[3][part, place]
-            for d in range(len(sum_D)):
-                gradient = sum_D[d] + l232 * weight_RD[row, d]
-                squares_RD[row, d] += gradient * gradient
-                weight_RD[row, d] -= rate32 * gradient / (np.sqrt(squares_RD[row, d]) + epsilon)
+        rows_N, sums_ND = room[2][part], room[3][part]
+        count, fetched = _sum_part(part, ids_N, gradient_ND, room), np.float32(0)
+        for first in range(0, count, _AHEAD):
+            last = min(first + _AHEAD, count)
+            for place in range(first, last):
+                fetched += weight_RD[rows_N[place], 0] + squares_RD[rows_N[place], 0]
+            for place in range(first, last):
+                row, sum_D = rows_N[place], sums_ND[place]
+                for d in range(len(sum_D)):
+                    gradient = sum_D[d] + l232 * weight_RD[row, d]
+                    squares_RD[row, d] += gradient * gradient
+                    weight_RD[row, d] -= rate32 * gradient / (np.sqrt(squares_RD[row, d]) + epsilon)
+        room[4][part] = fetched  # kept, so that the compiler does not leave the fetching out
 
 
 @compiled
@@ -113,16 +130,23 @@ def row_wise_adagrad(
     """Adagrad with one sum for each row, of its mean squares."""
     rate32, l232, epsilon = np.float32(rate), np.float32(l2), np.float32(ADAGRAD_EPSILON)
     for part in numba.prange(len(room[0])):
-        for place in range(_sum_part(part, ids_N, gradient_ND, room)):
-            row, sum_D = room[2][part, place], room[3][part, place]
-            total = np.float32(0)
-            for d in range(len(sum_D)):
-                sum_D[d] += l232 * weight_RD[row, d]
-                total += sum_D[d] * sum_D[d]
-            squares_R[row] += total / np.float32(len(sum_D))
-            factor = rate32 / (np.sqrt(squares_R[row]) + epsilon)
-            for d in range(len(sum_D)):
-                weight_RD[row, d] -= factor * sum_D[d]
+        rows_N, sums_ND = room[2][part], room[3][part]
+        count, fetched = _sum_part(part, ids_N, gradient_ND, room), np.float32(0)
+        for first in range(0, count, _AHEAD):
+            last = min(first + _AHEAD, count)
+            for place in range(first, last):
+                fetched += weight_RD[rows_N[place], 0] + squares_R[rows_N[place]]
+            for place in range(first, last):
+                row, sum_D = rows_N[place], sums_ND[place]
+                total = np.float32(0)
+                for d in range(len(sum_D)):
+                    sum_D[d] += l232 * weight_RD[row, d]
+                    total += sum_D[d] * sum_D[d]
+                squares_R[row] += total / np.float32(len(sum_D))
+                factor = rate32 / (np.sqrt(squares_R[row]) + epsilon)
+                for d in range(len(sum_D)):
+                    weight_RD[row, d] -= factor * sum_D[d]
+        room[4][part] = fetched  # kept, so that the compiler does not leave the fetching out
 
 
 @compiled
@@ -142,10 +166,19 @@ def adam(
     mean_rate, square_rate, epsilon = np.float32(1 - first), np.float32(1 - second), np.float32(ADAM_EPSILON)
     rate32, l232, correction = np.float32(rate / (1 - first**step)), np.float32(l2), np.float32(1 / (1 - second**step))
     for part in numba.prange(len(room[0])):
-        for place in range(_sum_part(part, ids_N, gradient_ND, room)):
-            row, sum_D = room[2][part, place], room[3][part, place]
-            for d in range(len(sum_D)):
-                gradient = sum_D[d] + l232 * weight_RD[row, d]
-                means_RD[row, d] += mean_rate * (gradient - means_RD[row, d])
-                squares_RD[row, d] += square_rate * (gradient * gradient - squares_RD[row, d])
-                weight_RD[row, d] -= rate32 * means_RD[row, d] / (np.sqrt(squares_RD[row, d] * correction) + epsilon)
+        rows_N, sums_ND = room[2][part], room[3][part]
+        count, fetched = _sum_part(part, ids_N, gradient_ND, room), np.float32(0)
+        for first in range(0, count, _AHEAD):
+            last = min(first + _AHEAD, count)
+            for place in range(first, last):
+                fetched += weight_RD[rows_N[place], 0] + means_RD[rows_N[place], 0] + squares_RD[rows_N[place], 0]
+            for place in range(first, last):
+                row, sum_D = rows_N[place], sums_ND[place]
+                for d in range(len(sum_D)):
+                    gradient = sum_D[d] + l232 * weight_RD[row, d]
+                    means_RD[row, d] += mean_rate * (gradient - means_RD[row, d])
+                    squares_RD[row, d] += square_rate * (gradient * gradient - squares_RD[row, d])
+                    weight_RD[row, d] -= (
+                        rate32 * means_RD[row, d] / (np.sqrt(squares_RD[row, d] * correction) + epsilon)
+                    )
+        room[4][part] = fetched  # kept, so that the compiler does not leave the fetching out

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from aisle.nn.tables.gather_kernel import gather_rows
 from aisle.pipeline.tables import FullLookup
 
 #: Takes the ids [N] that a batch looked up and the gradients [N, D] of their vectors; an id may come several times.
@@ -74,7 +75,14 @@ class _Rows(torch.autograd.Function):
     def forward(ctx: Any, weight_RD: Tensor, ids: Tensor, take: TakeRowGradients) -> Tensor:
         ctx.save_for_backward(ids)
         ctx.take = take
-        return functional.embedding(ids, weight_RD)
+        if weight_RD.device.type != "cpu":
+            return functional.embedding(ids, weight_RD)
+        lowest, highest = torch.aminmax(ids) if ids.numel() else (0, 0)
+        if lowest < 0 or highest >= len(weight_RD):
+            raise IndexError(f"expected ids in [0, {len(weight_RD)}), received {int(lowest)} to {int(highest)}")
+        vectors_ND = weight_RD.new_empty(ids.numel(), weight_RD.shape[1])
+        gather_rows(weight_RD.detach().numpy(), ids.reshape(-1).numpy(), vectors_ND.numpy())
+        return vectors_ND.view(*ids.shape, -1)
 
     @staticmethod
     @once_differentiable
