@@ -198,7 +198,8 @@ class Workspace:
             raise ConfigError(f"cannot make a workspace in {workspace.directory}: {error}") from error
         if workspace.config.simulated != simulated:
             holds, wanted = ("a simulated shop", "real") if workspace.config.simulated else ("a real shop", "made-up")
-            raise ConfigError(f"{workspace.directory}: holds {holds}; choose another directory for {wanted} data")
+            remedy = f"choose another directory for {wanted} data (aisle -C DIR ...)"
+            raise ConfigError(f"{workspace.directory}: holds {holds}; {remedy}")
         workspace.open_store().close()
         return workspace
 

@@ -101,7 +101,7 @@ def test_made_up_data_is_not_mixed_into_a_real_shop(
 ) -> None:
     Workspace.create(tmp_path / "mine")
     assert run(["-C", str(tmp_path / "mine"), "demo", "--dataset", "simulated", "--no-serve"]) == 1
-    assert "holds a real shop; choose another directory for made-up data" in capsys.readouterr().err
+    assert "holds a real shop; choose another directory for made-up data (aisle -C DIR ...)" in capsys.readouterr().err
 
 
 def test_the_banner_is_for_made_up_data_only(
