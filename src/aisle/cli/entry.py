@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Check the data before training."),
     "train": ("train", "Train what a recipe says."),
     "evaluate": ("evaluate", "Measure a run beside strong simple baselines."),
+    "compare": ("compare", "Say whether runs over a table differ."),
+    "ensemble": ("ensemble", "Average runs over a table."),
     "recommend": ("recommend", "Recommendations in the shell."),
     "models": ("models", "The bundle registry: list, activate, roll back, delete."),
     "serve": ("serve", "The HTTP server."),

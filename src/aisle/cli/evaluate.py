@@ -1,4 +1,4 @@
-"""aisle evaluate: a run's split fits under a named protocol, beside strong simple baselines."""
+"""aisle evaluate: a run's split fits under a named protocol, beside strong simple baselines; or a table's test rows."""
 
 from __future__ import annotations
 
@@ -29,13 +29,22 @@ PROTOCOLS = ("shop-temporal", "basket-completion")
 def command(context: CliContext, run: Path | None, protocol: str, baselines: bool, as_json: bool) -> None:
     """Evaluate RUN (default: the workspace's latest) on its test windows; writes evaluate.json there.
 
+    A run of a table's recipe needs no workspace: its bundle alone scores the raw test rows anew.
+
     \b
-    Example:
+    Examples:
       aisle -C my-shop evaluate --baselines
+      aisle evaluate runs/dlrm
     """
     from aisle.errors import DataError
     from aisle.train.run_directory import open_run
+    from aisle.train.table_directory import is_table_run
 
+    if run is not None and is_table_run(run):
+        if protocol != "all" or baselines:
+            raise click.UsageError("--protocol, --baselines: only the run of a shop takes them, this one is of a table")
+        _evaluate_table(run, as_json)
+        return
     workspace = context.open_workspace()
     if run is None:
         finished = sorted(path.parent for path in workspace.runs.glob("*/metrics.json"))
@@ -52,6 +61,19 @@ def command(context: CliContext, run: Path | None, protocol: str, baselines: boo
         click.echo("Simulated data: these numbers test the machinery and claim nothing about quality.\n")
     for one in [report, *report.get("more", [])]:
         write_report(one)
+
+
+def _evaluate_table(run: Path, as_json: bool) -> None:
+    from aisle.train.table_directory import TableDirectory
+    from aisle.train.table_evaluation import evaluate_table
+
+    with show_progress() as progress:
+        report = evaluate_table(TableDirectory(run.resolve()), progress)
+    if as_json:
+        write_json(report)
+        return
+    click.echo(", ".join(f"{count:,} {name} rows" for name, count in report["counts"].items()))
+    write_table(("metric", "value"), [(name, f"{value:.5f}") for name, value in report["metrics"].items()])
 
 
 def evaluate_run(store: Store, run: RunDirectory, protocol: str, baselines: bool, progress: Progress) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""aisle train: fit what a recipe says on the workspace's events, and register the bundle."""
+"""aisle train: fit what a recipe says; a shop's on its workspace's events, a table's on the table that it names."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from aisle.cli.output import write_json, write_table
 from aisle.cli.progress import show_progress
 
 if TYPE_CHECKING:
+    from aisle.recipe import ShopRecipe
     from aisle.train.activation import Activate
 
 
@@ -21,17 +22,22 @@ if TYPE_CHECKING:
 @click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one value of the recipe.")
 @click.option("-o", "output", type=click.Path(file_okay=False, path_type=Path), help="The run directory to write.")
 @click.option("--resume", is_flag=True, help="Go on with the training that was interrupted, if there is one.")
+@click.option("--seeds", metavar="0,1,2", help="Of a table: train once for each seed; report mean, spread, intervals.")
+@click.option(
+    "--folds",
+    type=click.IntRange(2, 255),
+    help="Of a table: train once without each fold, and predict it, for students (recipe: distill).",
+)
 @click.option(
     "--activate",
     type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    show_default=True,
-    help="Whether the new bundle serves; auto: unless it is worse.",
+    help="Of a shop: whether the new bundle serves.  [default: auto, unless it is worse]",
 )
 @click.option(
     "--jobs",
     type=click.IntRange(1),
-    help="Processes that make parts of it side by side, each with the memory of one.  [default: 2; 1 for a small shop]",
+    help="Of a shop: processes that make parts of it side by side, each with the memory of one.  [default: 2; 1 for a "
+    "small shop]",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object (metrics.json) on standard output.")
 @click.pass_obj
@@ -41,34 +47,77 @@ def command(
     overrides: tuple[str, ...],
     output: Path | None,
     resume: bool,
-    activate: Activate,
+    seeds: str | None,
+    folds: int | None,
+    activate: Activate | None,
     jobs: int | None,
     as_json: bool,
 ) -> None:
-    """Train the workspace's pipeline by RECIPE (a name or a YAML file; default: shop).
+    """Train by RECIPE (a name or a YAML file; default: shop).
 
-    Everything is fitted twice: before each test window, for honest metrics, and on all data, to serve. The new bundle
-    is activated unless its NDCG@20 lies more than .01 below the active one's on the same test window, or as --activate
-    says.
+    The recipe of a shop is trained in the workspace. Everything is fitted twice: before each test window, for honest
+    metrics, and on all data, to serve. The new bundle is activated unless its NDCG@20 lies more than .01 below the
+    active one's on the same test window, or as --activate says.
 
-    A training that was interrupted, by whatever, goes on with --resume where it was, on the events that it began with,
-    and ends as if nothing had happened. Without RECIPE and --set it is the one at -o, or the latest one.
+    The recipe of a table needs no workspace: it names its data. The run directory gets metrics, predictions of the test
+    sets, and a bundle.
+
+    A training that was interrupted, by whatever, goes on with --resume where it was, on the data that it began with,
+    and ends as if nothing had happened. Without RECIPE and --set it is the one at -o, or the workspace's latest one.
 
     \b
-    Example:
+    Examples:
       aisle -C my-shop train shop --set windows.horizon_days=14
+      aisle train criteo --set model.kind=dcn-v2 --seeds 0,1,2 -o runs/dcn-v2
     """
+    from aisle import recipe as recipes
+    from aisle.cli.table_training import TableOptions, of_table, train_table_run, unfinished_table
+
+    options = TableOptions(output, resume, seeds, folds, as_json)
+    if resume and recipe is None and not overrides and output is not None and of_table(output):
+        train_table_run(unfinished_table(output), options)
+        return
+    if resume and recipe is None and not overrides:
+        _refuse("table", {"--seeds": seeds, "--folds": folds})
+        _train_shop(context, None, output, resume, activate, jobs, as_json)
+        return
+    parsed = recipes.load(recipe or "shop", list(overrides))
+    if isinstance(parsed, recipes.ShopRecipe):
+        _refuse("table", {"--seeds": seeds, "--folds": folds})
+        _train_shop(context, parsed, output, resume, activate, jobs, as_json)
+    else:
+        _refuse("shop", {"--activate": activate, "--jobs": jobs})
+        train_table_run(parsed, options)
+
+
+def _refuse(kind: str, options: dict[str, object]) -> None:
+    """Say that an option is for recipes of another kind."""
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise click.UsageError(
+            f"{', '.join(given)}: only the recipe of a {kind} takes it, the recipe is of another kind"
+        )
+
+
+def _train_shop(
+    context: CliContext,
+    parsed: ShopRecipe | None,
+    output: Path | None,
+    resume: bool,
+    activate: Activate | None,
+    jobs: int | None,
+    as_json: bool,
+) -> None:
+    """Train in the workspace; without a recipe what was interrupted there, or the shop's own."""
     from aisle import recipe as recipes
     from aisle.assemble import shop_fitters
     from aisle.train.session import train_in_workspace
     from aisle.train.unfinished import unfinished_training
 
     workspace = context.open_workspace()
-    unfinished = unfinished_training(workspace, output) if resume and recipe is None and not overrides else None
-    if unfinished is not None:
-        output, parsed = unfinished
-    else:
-        parsed = recipes.load_shop(recipe or "shop", list(overrides))
+    if parsed is None:
+        unfinished = unfinished_training(workspace, output)
+        output, parsed = (output, recipes.load_shop("shop")) if unfinished is None else unfinished
     try:
         with closing(workspace.open_store()) as store, show_progress() as progress:
             result = train_in_workspace(
@@ -78,7 +127,7 @@ def command(
                 shop_fitters,
                 output=output,
                 resume=resume,
-                activate=activate,
+                activate=activate or "auto",
                 jobs=jobs,
                 progress=progress,
             )

@@ -1,0 +1,91 @@
+"""aisle compare: whether runs of table recipes differ, paired row by row, over rows and seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aisle.cli.output import write_json, write_table
+
+_SIGNS = {"better": "better", "worse": "worse", "tie": "no difference shown"}
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--on", "test_set", default="test", show_default=True, help="The rows: valid, test, or an extra test's.")
+@click.option("--confidence", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def command(runs: tuple[Path, ...], test_set: str, confidence: float, as_json: bool) -> None:
+    """Compare RUNS with the first of them, on the same test rows.
+
+    A run is better or worse only where the interval of the difference excludes 0. The interval covers other rows of the
+    same kind; where both runs have several seeds (aisle train --seeds) also other seeds. Of one training it speaks of
+    that very training.
+
+    \b
+    Example:
+      aisle compare runs/dlrm runs/dcn-v2 runs/deepfm
+    """
+    from aisle.evaluate.comparison import compare
+    from aisle.train.table_directory import TableDirectory
+
+    if len({path.resolve() for path in runs}) < max(2, len(runs)):
+        raise click.UsageError(f"expected two or more different runs, received {', '.join(map(str, runs))}")
+    names = _names(runs)
+    directories = [TableDirectory(path.resolve()) for path in runs]
+    predictions = {
+        name: [run.predictions(test_set) for run in directory.trainings()]
+        for name, directory in zip(names, directories, strict=True)
+    }
+    report = compare(predictions, test_set=test_set, confidence=confidence)
+    for name, directory in zip(names, directories, strict=True):
+        metrics = directory.read_metrics()
+        report["methods"][name] |= {key: metrics[key] for key in ("model", "seed", "seeds") if key in metrics}
+    if as_json:
+        write_json(report)
+        return
+    _write(report)
+
+
+def _names(runs: tuple[Path, ...]) -> list[str]:
+    """The last parts of the paths, or the whole paths where these are not unique."""
+    names = [path.resolve().name for path in runs]
+    return names if len(set(names)) == len(names) else [str(path) for path in runs]
+
+
+def _write(report: dict[str, Any]) -> None:
+    test_set, reference = report["set"], report["reference"]
+    metrics = (f"{test_set}/auc", f"{test_set}/logloss")
+    click.echo(f"{report['rows']:,} {test_set} rows")
+    rows = [
+        (name, one["num_seeds"], *(_with_spread(one, metric) for metric in metrics))
+        for name, one in report["methods"].items()
+    ]
+    write_table(("run", "seeds", *metrics), rows)
+    click.echo(f"\nAgainst {reference}, with {100 * report['confidence']:g} % intervals")
+    header = ("run", "metric", "difference", "from", "to", "rows", "seeds", "verdict")
+    write_table(header, [row for name, found in report["differences"].items() for row in _rows(name, found)])
+    if any(one["num_seeds"] == 1 for one in report["methods"].values()):
+        click.echo("\nRuns of one seed: another seed may turn a small difference (aisle train --seeds 0,1,2).")
+
+
+def _rows(name: str, found: dict[str, dict[str, Any]]) -> list[tuple[object, ...]]:
+    return [
+        (
+            name,
+            metric,
+            *(f"{one[key]:+.5f}" for key in ("value", "low", "high")),
+            f"{one['row_standard_error']:.5f}",
+            "" if one["seed_standard_error"] is None else f"{one['seed_standard_error']:.5f}",
+            _SIGNS[one["verdict"]],
+        )
+        for metric, one in found.items()
+    ]
+
+
+def _with_spread(method: dict[str, Any], metric: str) -> str:
+    value = f"{method['metrics'][metric]:.5f}"
+    spread = method["deviations"].get(metric)
+    return value if spread is None else f"{value} +- {spread:.5f}"
