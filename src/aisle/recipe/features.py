@@ -143,6 +143,18 @@ class ListSliceSpec(_EachColumn):
     pad_value: int | float | str = 0
 
 
+class ListColumnsSpec(_EachColumn):
+    """The first or last elements of a list as columns ``OUTPUT_1`` and so on, and their number as ``OUTPUT_length``.
+
+    Places behind the last element hold ``pad_value``; of table rows that is the padding.
+    """
+
+    kind: Literal["list_columns"]
+    length: PositiveInt
+    keep: Literal["first", "last"] = "last"
+    pad_value: int | float | str = 0
+
+
 class ListMeanSpec(_EachColumn):
     """The mean of a list of numbers without its missing ones; of an empty list: missing."""
 
@@ -167,6 +179,7 @@ OperatorSpec = Annotated[
     | CrossSpec
     | TargetStatisticsSpec
     | ListSliceSpec
+    | ListColumnsSpec
     | ListMeanSpec
     | TimePartsSpec,
     Field(discriminator="kind"),

@@ -156,6 +156,23 @@ class TestListSlicePaddedRight(OperatorContract):
     block: ClassVar[dict[str, Any]] = {"kind": "list_slice", "columns": ["h"], "length": 2, "pad": "right"}
 
 
+class TestListColumns(OperatorContract):
+    columns: ClassVar = {"h": "list[integer]"}
+    block: ClassVar[dict[str, Any]] = {"kind": "list_columns", "columns": ["h"], "length": 3}
+
+
+class TestListColumnsOfTheFirst(OperatorContract):
+    columns: ClassVar = {"h": "list[text]"}
+    block: ClassVar[dict[str, Any]] = {
+        "kind": "list_columns",
+        "columns": ["h"],
+        "length": 2,
+        "keep": "first",
+        "pad_value": "none",
+        "output": "place",
+    }
+
+
 class TestListMean(OperatorContract):
     columns: ClassVar = {"h": "list[number]"}
     block: ClassVar[dict[str, Any]] = {"kind": "list_mean", "columns": ["h"], "output": "mean"}

@@ -132,6 +132,19 @@ def test_lists() -> None:
     assert transformed({"kind": "list_mean", "columns": ["x"]}, numbers) == [3, None, None, None]
 
 
+def test_lists_as_columns() -> None:
+    frame = pl.DataFrame({"x": [[1, 2, 3], [4], [], None]}, schema={"x": pl.List(pl.Int64)})
+    block = {"kind": "list_columns", "columns": ["x"], "length": 2}
+
+    def columns(block: dict[str, Any]) -> list[list[Any]]:
+        return [transformed(block, frame, output=f"x_{place}") for place in ("1", "2", "length")]
+
+    assert columns(block) == [[2, 4, 0, 0], [3, 0, 0, 0], [2, 1, 0, 0]]
+    assert columns(block | {"keep": "first", "pad_value": 9}) == [[1, 4, 9, 9], [2, 9, 9, 9], [2, 1, 0, 0]]
+    with pytest.raises(ConfigError, match="list_columns of column 'x': expected pad_value to be of type integer"):
+        build(block | {"pad_value": "none"}, schema_of(frame))
+
+
 def test_time_parts_in_their_zone() -> None:
     # 2024-03-31 00:59:59.999 and 01:00 UTC: London leaps from 00:59 to 02:00. 2024 has 366 days; that day is its 91st.
     frame = pl.DataFrame({"x": [1711846799999, 1711846800000, 0, None]})

@@ -11,7 +11,7 @@ from aisle.features.operators.contract import Operator
 from aisle.features.operators.cross import Cross
 from aisle.features.operators.fill_missing import FillMissing
 from aisle.features.operators.hash_bucket import HashBucket
-from aisle.features.operators.lists import ListMean, ListSlice
+from aisle.features.operators.lists import ListColumns, ListMean, ListSlice
 from aisle.features.operators.log import Log
 from aisle.features.operators.standardize import Standardize
 from aisle.features.operators.target_statistics import TargetStatistics
@@ -25,6 +25,7 @@ _KINDS: dict[str, Callable[[Any, Schema], Operator[Any]]] = {
     Cross.kind: Cross,
     FillMissing.kind: FillMissing,
     HashBucket.kind: HashBucket,
+    ListColumns.kind: ListColumns,
     ListMean.kind: ListMean,
     ListSlice.kind: ListSlice,
     Log.kind: Log,
