@@ -27,7 +27,7 @@ def compiled_part(function: Callable[_Arguments, int]) -> Callable[_Arguments, i
 def compiled(function: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
     """Compile a kernel when it is first called: its ``prange`` loops are cut among threads, where there are several.
 
-    A kernel must give the same result for any number of threads.
+    A kernel must give the same result for any number of threads. Torch's profiler sees it as ``aisle::name``.
     """
     on_one: Callable[_Arguments, None] = numba.njit(**_OPTIONS)(function)
     # Numba keeps machine code by the function's name, whatever the options: two forms need two names.
@@ -35,7 +35,17 @@ def compiled(function: Callable[_Arguments, None]) -> Callable[_Arguments, None]
     renamed.__qualname__ = f"{function.__qualname__}_on_several"
     on_several: Callable[_Arguments, None] = numba.njit(parallel=True, **_OPTIONS)(renamed)
 
+    name = f"aisle::{function.__name__.lstrip('_')}"
+
     def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+        # Asked first: to name what no profiler sees would cost as much as a small kernel.
+        if torch.autograd._profiler_enabled():  # type: ignore[attr-defined]  # torch does not list it
+            with torch.profiler.record_function(name):
+                launch(*args, **kwargs)
+        else:
+            launch(*args, **kwargs)
+
+    def launch(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
         threads = num_threads()
         if threads == 1:
             on_one(*args, **kwargs)
