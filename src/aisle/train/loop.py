@@ -26,7 +26,7 @@ from aisle.train.checkpoints import Checkpoint, Checkpoints
 from aisle.train.optimizers import DenseRule, Optimizers, OptimizerSettings
 from aisle.train.prediction import Evaluation, evaluate
 from aisle.train.schedules import Schedule, factor_at
-from aisle.train.step import Precision, TrainingStep
+from aisle.train.step import Loss, Precision, TrainingStep
 from aisle.train.table_optimizers import TableRule
 
 logger = logging.getLogger(__name__)
@@ -169,16 +169,10 @@ class _Training:
         self.ranker = ranker
         self.later = later
         self.settings = settings
-        self.batches = Batches(
-            rows,
-            batch_size=settings.batch_size,
-            seed=settings.seed,
-            unknown_rate=settings.unknown_rate,
-            unknown_columns=_unknown_columns(ranker, settings),
-        )
+        self.batches = training_batches(ranker, rows, settings)
         self.num_steps = settings.num_epochs * self.batches.num_batches
-        self.optimizers = Optimizers(ranker, _optimizer_settings(settings))
-        self.step = TrainingStep(ranker, self.optimizers, self._loss, settings.precision)
+        self.optimizers = Optimizers(ranker, optimizer_settings(settings))
+        self.step = TrainingStep(ranker, self.optimizers, training_loss(settings), settings.precision)
         self.position = _Position()
         self.best: dict[str, Tensor] = {}
         self.fingerprint = _fingerprint(ranker, rows, later, settings)
@@ -220,14 +214,6 @@ class _Training:
         self.position.num_steps += 1
         self.position.loss_sum += value
         self.position.loss_steps += 1
-
-    def _loss(self, logits_B: Tensor, batch: Batch) -> Tensor:
-        loss = self.settings.pointwise_weight * weighted_bce(logits_B, batch.label_B, batch.weight_B)
-        if self.settings.listwise_weight > 0:
-            power = self.settings.list_power
-            of_lists = listwise_softmax(logits_B, batch.label_B, batch.weight_B, batch.list_B, power=power)
-            loss = loss + self.settings.listwise_weight * of_lists
-        return loss
 
     def _evaluate_if_due(self) -> None:
         done, position = self.position.num_steps, self.position
@@ -272,7 +258,33 @@ class _Training:
         torch.set_rng_state(checkpoint.tensors["random"])
 
 
-def _optimizer_settings(settings: LoopSettings) -> OptimizerSettings:
+def training_batches(ranker: Ranker, rows: RankerRows, settings: LoopSettings) -> Batches:
+    """The batches of a training."""
+    return Batches(
+        rows,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        unknown_rate=settings.unknown_rate,
+        unknown_columns=_unknown_columns(ranker, settings),
+    )
+
+
+def training_loss(settings: LoopSettings) -> Loss:
+    """What a training minimizes."""
+
+    def loss(logits_B: Tensor, batch: Batch) -> Tensor:
+        value = settings.pointwise_weight * weighted_bce(logits_B, batch.label_B, batch.weight_B)
+        if settings.listwise_weight > 0:
+            power = settings.list_power
+            of_lists = listwise_softmax(logits_B, batch.label_B, batch.weight_B, batch.list_B, power=power)
+            value = value + settings.listwise_weight * of_lists
+        return value
+
+    return loss
+
+
+def optimizer_settings(settings: LoopSettings) -> OptimizerSettings:
+    """How a training moves weights."""
     return OptimizerSettings(
         dense=settings.optimizer,
         learning_rate=settings.learning_rate,
