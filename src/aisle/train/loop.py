@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -32,6 +33,14 @@ from aisle.train.table_optimizers import TableRule
 logger = logging.getLogger(__name__)
 
 _REPORT_EVERY = 10
+
+#: Puts an untrained ranker where it is trained, and makes the optimizers of its weights there.
+Place = Callable[[Ranker, OptimizerSettings], tuple[Ranker, Optimizers]]
+
+
+def as_it_is(ranker: Ranker, settings: OptimizerSettings) -> tuple[Ranker, Optimizers]:
+    """Train a ranker where it lies."""
+    return ranker, Optimizers(ranker, settings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +143,7 @@ def train_ranker(
     checkpoints: Checkpoints | None = None,
     resume: bool = False,
     progress: Progress = silent,
+    place: Place = as_it_is,
 ) -> Fit:
     """Train a ranker in place.
 
@@ -145,13 +155,14 @@ def train_ranker(
         checkpoints: Where to write the state from time to time; missing: nowhere.
         resume: Go on from the last checkpoint, if there is one; else what stands there is overwritten.
         progress: Told of steps done.
+        place: Where; what is put elsewhere leaves its weights in the last checkpoint.
 
     Raises:
         DataError: the checkpoint is of another training, or the loss is not finite.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        training = _Training(ranker, rows, later, settings)
+        training = _Training(ranker, rows, later, settings, place)
         if checkpoints is not None and resume:
             found = checkpoints.read()
             if found is not None:
@@ -164,18 +175,19 @@ def train_ranker(
 class _Training:
     """One training, with the state that a checkpoint holds."""
 
-    def __init__(self, ranker: Ranker, rows: RankerRows, later: RankerRows | None, settings: LoopSettings) -> None:
+    def __init__(
+        self, ranker: Ranker, rows: RankerRows, later: RankerRows | None, settings: LoopSettings, place: Place
+    ) -> None:
         _check(ranker, rows, settings)
-        self.ranker = ranker
         self.later = later
         self.settings = settings
         self.batches = training_batches(ranker, rows, settings)
         self.num_steps = settings.num_epochs * self.batches.num_batches
-        self.optimizers = Optimizers(ranker, optimizer_settings(settings))
-        self.step = TrainingStep(ranker, self.optimizers, training_loss(settings), settings.precision)
+        self.fingerprint = _fingerprint(ranker, rows, later, settings)  # of the ranker before it is placed
+        self.ranker, self.optimizers = place(ranker, optimizer_settings(settings))
+        self.step = TrainingStep(self.ranker, self.optimizers, training_loss(settings), settings.precision)
         self.position = _Position()
         self.best: dict[str, Tensor] = {}
-        self.fingerprint = _fingerprint(ranker, rows, later, settings)
 
     def run(self, checkpoints: Checkpoints | None, progress: Progress) -> Fit:
         while self.position.num_steps < self.num_steps and not self.position.finished:

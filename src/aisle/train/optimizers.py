@@ -59,6 +59,9 @@ class Optimizers:
         self._dense = _dense_optimizer(settings.dense, [group for group in groups if group["params"]])
         self._rates: list[float] = [group["lr"] for group in self._dense.param_groups]
 
+    def begin(self, factor: float) -> None:
+        """Hear of a step before its backward pass, within which tables on several ranks already move."""
+
     def zero_grad(self) -> None:
         """Forget all gradients."""
         self._dense.zero_grad()
