@@ -12,6 +12,7 @@ from aisle.features.fields import fields_of
 from aisle.features.ranker_inputs import RankerInputs
 from aisle.pipeline.generators import Generator
 from aisle.recipe import ShopRecipe, TableRecipe
+from aisle.recipe.columns import expand_columns
 from aisle.recipe.generators import (
     ArrivalsSpec,
     ContentSpec,
@@ -22,6 +23,7 @@ from aisle.recipe.generators import (
     TrendingSpec,
     TwoTowerSpec,
 )
+from aisle.recipe.models import DinModelSpec, TableModelSpec
 from aisle.recipe.ranker import DlrmSpec, FieldDlrmSpec, RankerSpec
 from aisle.recipe.shop import POPULARITY_KINDS
 from aisle.recipe.tables import TablesSpec
@@ -159,34 +161,50 @@ def table_ranker(recipe: TableRecipe, dense_names: Sequence[str], table_sizes: M
         embeddings = table_embeddings(
             recipe.tables, table_sizes, model.table_width(recipe.tables.embedding_dim), generator
         )
-        fields = recipe.model.model_dump(exclude={"kind"})
+        fields = _model_fields(recipe.model, dense_names, list(table_sizes))
         ranker: Ranker = model(embeddings, num_dense=len(dense_names), generator=generator, **fields)
     except ValueError as error:
         raise ConfigError(f"model {recipe.model.kind}: {error}") from error
     return ranker
 
 
+def _model_fields(model: TableModelSpec, dense_names: Sequence[str], sparse_names: Sequence[str]) -> dict[str, Any]:
+    """What a model's specification says, names of columns written out."""
+    fields = model.model_dump(exclude={"kind"})
+    if isinstance(model, DinModelSpec):
+        fields["histories"] = {
+            name: expand_columns(places, sparse_names, f"model.histories.{name}")
+            for name, places in model.histories.items()
+        }
+        if isinstance(model.length_column, str):
+            (name,) = expand_columns([model.length_column], dense_names, "model.length_column")
+            fields["length_column"] = list(dense_names).index(name)
+    return fields
+
+
 def table_embeddings(
     tables: TablesSpec, table_sizes: Mapping[str, int], width: int, generator: torch.Generator
 ) -> EmbeddingBagCollection:
-    """The tables of a recipe, one per column, with vectors of ``width`` numbers."""
+    """The tables of a recipe, one per column unless some share one, with vectors of ``width`` numbers."""
     from aisle.nn.embeddings import EmbeddingBagCollection, EmbeddingBagConfig
     from aisle.nn.tables.kinds import kind_of
 
     kinds = tables.resolve(table_sizes, width)
-    return EmbeddingBagCollection(
+    embeddings = EmbeddingBagCollection(
         [
             EmbeddingBagConfig(
                 name=name,
-                num_embeddings=size,
+                num_embeddings=table_sizes[name],
                 embedding_dim=width,
-                feature_names=(name,),
+                feature_names=tuple(features),
                 kind=kind_of(kinds[name]),
             )
-            for name, size in table_sizes.items()
+            for name, features in tables.features_of(list(table_sizes)).items()
         ],
         generator=generator,
     )
+    assert embeddings.feature_names == list(table_sizes), "columns of one table stand side by side"
+    return embeddings
 
 
 def _field_numbers(recipe: ShopRecipe, inputs: RankerInputs) -> tuple[list[int], list[int]]:

@@ -143,3 +143,29 @@ def test_another_width_is_counted_where_a_model_looks_up_one() -> None:
     spec = tables(kind={"kind": "quotient-remainder", "share": 0.1, "combine": "concat"})
     assert spec.num_bytes({"f": 10_000}, width=17) <= 0.1 * 4 * 17 * 10_000 < spec.num_bytes({"f": 10_000}, 17) + 4 * 17
     assert tables().num_bytes({"f": 10}, width=17) == 4 * 17 * 10
+
+
+HISTORY_SIZES = {"item": 40_000, "user": 100, "history_1": 40_000, "history_2": 40_000}
+
+
+def test_features_share_a_table() -> None:
+    spec = tables(shared={"item": ["history_1..history_2"]})
+    assert spec.features_of(list(HISTORY_SIZES)) == {"item": ["item", "history_1", "history_2"], "user": ["user"]}
+    assert spec.num_bytes(HISTORY_SIZES) == 4 * 16 * 40_100
+    assert list(spec.resolve(HISTORY_SIZES)) == ["item", "user"]
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"shared": {"itme": ["history_1"]}}, "tables.shared: unknown feature 'itme', did you mean 'item'"),
+        ({"shared": {"item": ["history_3"]}}, "tables.shared.item: unknown column 'history_3'"),
+        ({"shared": {"item": ["item"]}}, "tables.shared.item: expected 'item' to share one table"),
+        ({"shared": {"item": ["history_*"], "user": ["history_1"]}}, "shared.user: expected 'history_1' to share one"),
+        ({"shared": {"item": ["user"], "user": ["history_1"]}}, "shared.user: .* and 'user' to have its own"),
+        ({"shared": {"item": ["history_*"]}, "by_feature": {"history_1": {"kind": "full"}}}, "unknown feature 'hist"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(document: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        tables(**document).resolve(HISTORY_SIZES)

@@ -12,7 +12,16 @@ from aisle.features.frames import column_type, dtype_of
 from aisle.features.operators import build_operators
 from aisle.features.workflow import Workflow
 from aisle.recipe.columns import expand_columns
-from aisle.recipe.features import FillMissingSpec, OperatorSpec, TargetStatisticsSpec, WorkflowSpec
+from aisle.recipe.features import (
+    CategorifySpec,
+    FillMissingSpec,
+    HashBucketSpec,
+    ListColumnsSpec,
+    ListSliceSpec,
+    OperatorSpec,
+    TargetStatisticsSpec,
+    WorkflowSpec,
+)
 from aisle.recipe.strict import parse_strict
 from aisle.recipe.table import InputsSpec, TableRecipe
 from aisle.schema import Column, ColumnType, Schema, Tag
@@ -68,8 +77,11 @@ def table_workflow(recipe: TableRecipe, stored: Mapping[str, pl.DataType | None]
     for name in sparse:
         _check_sparse(known.schema[name])
     schema = known.file_schema()
-    resolved = recipe.model_copy(update={"features": features, "inputs": InputsSpec(dense=dense, sparse=sparse)})
     workflow = Workflow.build(WorkflowSpec(operators=features), schema)
+    tables = recipe.tables.features_of(sparse)
+    _check_shared(tables, workflow)
+    in_order = [name for names in tables.values() for name in names]
+    resolved = recipe.model_copy(update={"features": features, "inputs": InputsSpec(dense=dense, sparse=in_order)})
     return TableWorkflow(resolved, workflow, {column.name: _stored_type(stored, column) for column in schema})
 
 
@@ -159,11 +171,40 @@ def _check_dense(column: Column) -> None:
 def _check_sparse(column: Column) -> None:
     if column.is_list:
         raise ConfigError(
-            f"inputs.sparse: expected one table row in each row of {column.name!r}, received lists; "
-            "a ranker over tables reads no lists"
+            f"inputs.sparse: expected one table row in each row of {column.name!r}, received lists; take them apart "
+            "(list_columns), and name the columns that come of it"
         )
     if Tag.CATEGORICAL not in column.tags or column.type is not ColumnType.INTEGER:
         raise ConfigError(
             f"inputs.sparse: expected table rows in {column.name!r}, received {column.type.value} values; make rows of "
             "them first (categorify, hash_bucket, cross; bucketize for numbers)"
         )
+
+
+def _check_shared(tables: Mapping[str, list[str]], workflow: Workflow) -> None:
+    """Refuse features of one table whose rows mean different things."""
+    origins = _origins(workflow)
+    for table, names in tables.items():
+        others = [name for name in names if origins.get(name, name) != origins.get(table, table)]
+        if others:
+            raise ConfigError(
+                f"tables.shared.{table}: expected features whose rows mean the same, received {', '.join(others)}; "
+                "make them by one categorify with joint: true, or by hash_bucket with equal numbers"
+            )
+
+
+def _origins(workflow: Workflow) -> dict[str, object]:
+    """Columns of table rows whose origins are equal have one vocabulary."""
+    origins: dict[str, object] = {}
+    for place, operator in enumerate(workflow.operators):
+        spec = operator.spec
+        found: dict[str, object] = {}
+        for column in operator.output_columns():
+            if isinstance(spec, ListSliceSpec | ListColumnsSpec):
+                found[column.name] = origins.get(spec.columns[0], spec.columns[0])
+            elif isinstance(spec, HashBucketSpec):
+                found[column.name] = (spec.num_buckets, spec.seed)
+            else:
+                found[column.name] = place if isinstance(spec, CategorifySpec) else (place, column.name)
+        origins |= found
+    return origins

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from aisle.errors import BundleError, ConfigError, DataError, SchemaError
 from aisle.features.arrays import Array, Columns
 from aisle.features.frames import Frame, conform
 from aisle.features.operators import Operator, State, TargetStatistics, build_operator, build_operators
-from aisle.recipe.features import WorkflowSpec
+from aisle.recipe.features import OperatorSpec, WorkflowSpec
 from aisle.recipe.strict import parse_strict
 from aisle.schema import Schema
 
@@ -126,9 +126,16 @@ class Workflow:
 
     def finish_pass(self, contribution: Contribution) -> Workflow:
         """The workflow with what this pass has fitted."""
-        fitted = list(self.operators)
-        for place, partial in contribution.items():
-            fitted[place] = fitted[place].finalize(partial)
+        fitted: list[Operator[Any]] = []
+        known = self.input_schema
+        for place, operator in enumerate(self.operators):
+            if place in contribution:
+                fitted.append(operator.finalize(contribution[place]))
+            elif operator.needs_fit:
+                fitted.append(operator)
+            else:  # of what those before it have fitted it hands on how many rows a table has
+                fitted.append(build_operator(cast(OperatorSpec, operator.spec), known))
+            known = fitted[-1].output_schema(known)
         return Workflow(fitted, self.input_schema, self.fitted_until)
 
     def transform(self, frame: Frame) -> Frame:

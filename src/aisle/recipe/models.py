@@ -159,12 +159,17 @@ class MaskNetModelSpec(Strict):
 class DinModelSpec(Strict):
     """Target attention over a visitor's history; the features of ``histories`` share their candidate's table.
 
-    ``histories``: for each candidate feature the features that are its history's places, taken ones first.
+    ``histories``: for each candidate feature the features that are its history's places, taken ones first; ranges
+    (``history_1..history_20``) are allowed. ``pooling: mean`` is the same model without attention.
     """
 
     kind: Literal["din"]
     histories: Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
-    length_column: Annotated[int, Field(ge=0, description="which dense input, from 0, is the history's plain length")]
+    length_column: Annotated[
+        str | Annotated[int, Field(ge=0)],
+        Field(description="the dense input that is the history's plain length, by its name or its place from 0"),
+    ]
+    pooling: Literal["attention", "mean"] = "attention"
     attention_layers: Layers = [80, 40]
     deep_layers: Layers = [200, 80]
     numeric: Numeric = "linear"

@@ -6,12 +6,13 @@ Legend of sizes: n rows of a full table (padding and unknown included), D number
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from aisle.errors import ConfigError
+from aisle.recipe.columns import expand_columns
 from aisle.recipe.strict import Strict, nearest
 
 _Spec = TypeVar("_Spec", bound=Strict)
@@ -166,13 +167,35 @@ class TablesSpec(Strict):
     """The tables of a ranker.
 
     ``kind`` holds for tables of at least ``compress_from`` rows that it makes smaller, the others are full;
-    ``by_feature`` says otherwise, and holds in any case.
+    ``by_feature`` says otherwise, and holds in any case. ``shared`` names for a feature others that look up its table,
+    as the places of a history do that of the item; ranges (``history_1..history_20``) and patterns are allowed.
     """
 
     embedding_dim: PositiveInt = 16
     kind: TableKindSpec = FullSpec()
     by_feature: dict[str, TableKindSpec] = {}
+    shared: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
     compress_from: NonNegativeInt = 1000
+
+    def features_of(self, features: Sequence[str]) -> dict[str, list[str]]:
+        """The tables, each by the name of its first feature, with all features that look it up.
+
+        Args:
+            features: All that there are.
+
+        Raises:
+            ConfigError: ``shared`` names a feature that there is not, or one twice.
+        """
+        tables = {name: [name] for name in features}
+        for owner, names in self.shared.items():
+            if owner not in features:
+                raise ConfigError(f"tables.shared: unknown feature {owner!r}, {nearest(owner, list(features))}")
+            place = f"tables.shared.{owner}"
+            for name in expand_columns(names, features, place):
+                if name == owner or owner not in tables or tables.pop(name, None) != [name]:
+                    raise ConfigError(f"{place}: expected {name!r} to share one table, and {owner!r} to have its own")
+                tables[owner].append(name)
+        return tables
 
     def resolve(self, table_sizes: Mapping[str, int], width: int | None = None) -> dict[str, TableKindSpec]:
         """The kind of each table, with its numbers.
@@ -181,20 +204,24 @@ class TablesSpec(Strict):
             table_sizes: The rows n of each feature's full table.
             width: D, if the model looks up other vectors than those of ``embedding_dim``.
 
+        Returns:
+            By the name of each table's first feature.
+
         Raises:
-            ConfigError: ``by_feature`` names a feature that has no table.
+            ConfigError: ``by_feature`` names a feature that has no table of its own.
         """
+        tables = list(self.features_of(list(table_sizes)))
         for name in self.by_feature:
-            if name not in table_sizes:
-                raise ConfigError(f"tables.by_feature: unknown feature {name!r}, {nearest(name, list(table_sizes))}")
+            if name not in tables:
+                raise ConfigError(f"tables.by_feature: unknown feature {name!r}, {nearest(name, tables)}")
         dim = self.embedding_dim if width is None else width
-        return {name: self._kind_of(name, num_rows, dim) for name, num_rows in table_sizes.items()}
+        return {name: self._kind_of(name, table_sizes[name], dim) for name in tables}
 
     def num_bytes(self, table_sizes: Mapping[str, int], width: int | None = None) -> int:
         """The bytes of all tables in training, in float32."""
         dim = self.embedding_dim if width is None else width
         kinds = self.resolve(table_sizes, width)
-        return BYTES_PER_NUMBER * sum(kinds[name].num_parameters(size, dim) for name, size in table_sizes.items())
+        return BYTES_PER_NUMBER * sum(kind.num_parameters(table_sizes[name], dim) for name, kind in kinds.items())
 
     def within(self, num_bytes: int, table_sizes: Mapping[str, int], width: int | None = None) -> Self:
         """The same with the largest share, one for all tables of ``kind``, that takes no more than so many bytes.

@@ -39,6 +39,16 @@ def test_the_score_from_its_parts() -> None:
     torch.testing.assert_close(model.score(dense, embedded), model.deep(inputs)[:, 0])
 
 
+def test_without_attention_the_history_is_the_mean_of_its_taken_places() -> None:
+    model = scrambled(_make(pooling="mean"))
+    dense, embedded = torch.tensor([[0.0, 0.5], [1, 0.5], [2.0, -1.0]]), torch.randn(3, 7, 4, generator=generator(1))
+    user, item, item_0, item_1, kind, kind_0, kind_1 = embedded.unbind(1)
+    both = torch.cat([item_0 + item_1, kind_0 + kind_1], dim=1)[2] / 2
+    interest = torch.stack([torch.zeros(8), torch.cat([item_0, kind_0], dim=1)[1], both])
+    inputs = torch.cat([user, item, kind, dense[:, 1:], interest], dim=1)
+    torch.testing.assert_close(model.score(dense, embedded), model.deep(inputs)[:, 0])
+
+
 def test_places_beyond_the_length_say_nothing() -> None:
     model = scrambled(_make())
     dense = torch.tensor([[1.0, 0.5]])

@@ -30,6 +30,7 @@ CASES = [
     RankerCase("deepfm", SMALL),
     RankerCase("deepfm", SMALL | {"numeric": "periodic"}, exports=True),
     RankerCase("din", SMALL | HISTORIES | {"attention_layers": (8,)}, exports=True),
+    RankerCase("din", SMALL | HISTORIES | {"pooling": "mean"}, exports=True),
     RankerCase("dlrm", DLRM_SMALL),
     RankerCase("dlrm", DLRM_SMALL | {"interaction": "cat", "raw_dense": True}),
     RankerCase("dnn", SMALL),

@@ -13,12 +13,13 @@ Deviations from the paper:
     - Numbers enter the MLP as they are (``linear``); there, all features are ids.
 
 Legend of shapes: B batch, N dense features with the length, F embedded features, G fields, D embedding dimension,
-T places of a history, M candidate features that have one.
+T places of a history, M candidate features that have one, C = M * D.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,7 @@ class DIN(nn.Module):
         num_dense: N, at least 1.
         histories: For each of M candidate features (an item's id, its category) the names of its history's T places.
         length_column: Which dense feature, from 0, is the history's length: whole numbers from 0 to T.
+        pooling: ``attention``; or ``mean``, what the history is worth without: the mean of its taken places.
         attention_layers: Hidden sizes of the activation unit.
         deep_layers: Hidden sizes of the MLP; a last layer of 1 follows.
         numeric: What a number becomes, see :class:`~aisle.nn.numeric_embeddings.FieldVectors`.
@@ -62,6 +64,7 @@ class DIN(nn.Module):
         num_dense: int,
         histories: Mapping[str, Sequence[str]],
         length_column: int,
+        pooling: Literal["attention", "mean"] = "attention",
         attention_layers: Sequence[int] = (80, 40),
         deep_layers: Sequence[int] = (200, 80),
         numeric: Numeric = "linear",
@@ -75,7 +78,9 @@ class DIN(nn.Module):
         self._length_column = length_column
         self._lay_out(histories)
         dim, num_candidates = embeddings.embedding_dim, len(histories)
-        self.attention = TargetAttention(num_candidates * dim, attention_layers, generator=generator)
+        self.attention: TargetAttention | None = None
+        if pooling == "attention":
+            self.attention = TargetAttention(num_candidates * dim, attention_layers, generator=generator)
         self.fields = FieldVectors(len(self._field), num_dense - 1, dim, numeric=numeric, generator=generator)
         in_size = self.fields.flat_size + num_candidates * dim
         self.deep = MLP(in_size, [*deep_layers, 1], last_activation=False, dropout=dropout, generator=generator)
@@ -103,14 +108,22 @@ class DIN(nn.Module):
     def score(self, dense_BN: Tensor, embedded_BFD: Tensor) -> Tensor:
         """The logits [B] of dense features and vectors that were looked up."""
         dim, num_candidates, num_places = embedded_BFD.shape[2], len(self._candidate), len(self._place_T)
-        candidate = embedded_BFD.index_select(1, self._candidate).flatten(1)
         places = embedded_BFD.index_select(1, self._history).view(-1, num_candidates, num_places, dim)
         mask_BT = (self._place_T < dense_BN[:, self._length_column, None]).to(dense_BN.dtype)
-        interest = self.attention(candidate, places.transpose(1, 2).flatten(2), mask_BT)
+        interest = self._interest(embedded_BFD, places.transpose(1, 2).flatten(2), mask_BT)
         number_BN = dense_BN.index_select(1, self._number)
         fields_BGD = self.fields(number_BN, embedded_BFD.index_select(1, self._field))
         logit_B1: Tensor = self.deep(torch.cat([self.fields.flat(number_BN, fields_BGD), interest], dim=1))
         return logit_B1.squeeze(1)
+
+    def _interest(self, embedded_BFD: Tensor, history_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """The history [B, C] as one vector; zero where no place is taken."""
+        if self.attention is not None:
+            candidate_BC = embedded_BFD.index_select(1, self._candidate).flatten(1)
+            pooled: Tensor = self.attention(candidate_BC, history_BTC, mask_BT)
+            return pooled
+        sum_BC = torch.bmm(mask_BT[:, None].to(history_BTC.dtype), history_BTC).squeeze(1)
+        return sum_BC / mask_BT.sum(dim=1, keepdim=True).clamp(min=1)
 
     def _lay_out(self, histories: Mapping[str, Sequence[str]]) -> None:
         """Which columns are the candidates, their histories, the other fields and the other numbers."""
