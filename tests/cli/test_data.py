@@ -36,10 +36,11 @@ def test_list(small_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ("online_retail", "events", str(small_data)),
         ("criteo_sample", "table", None),
         ("movielens_1m", "table", None),
+        ("movielens_1m_histories", "table", None),
     ]
     small_data.unlink()
     assert run(["data", "list"]) == 0
-    assert capsys.readouterr().out.count("to be had by aisle data get") == 3
+    assert capsys.readouterr().out.count("to be had by aisle data get") == 4
 
 
 def test_get_of_a_table_says_where_it_lies_and_what_trains_on_it(
@@ -91,7 +92,7 @@ def test_an_unknown_data_set_is_one_clear_error(capsys: pytest.CaptureFixture[st
     assert run(["data", "get", "nothing", "--json"]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    known = "online_retail, criteo_sample, movielens_1m"
+    known = "online_retail, criteo_sample, movielens_1m, movielens_1m_histories"
     assert captured.err == f"Error: unknown data set 'nothing'; expected one of {known}\n"
 
 

@@ -10,7 +10,13 @@ import polars as pl
 import pytest
 
 from aisle.data import datasets, tables
-from aisle.data.movielens import COLUMNS, read_movielens_archive, read_movielens_parts
+from aisle.data.movielens import (
+    COLUMNS,
+    read_histories_archive,
+    read_histories_parts,
+    read_movielens_archive,
+    read_movielens_parts,
+)
 from aisle.errors import BackendUnavailableError, ConfigError, DataError
 
 RATINGS = "2::20::5::978300760\n1::10::3::978302109\n1::20::4::978301968\n"
@@ -33,7 +39,8 @@ def archive() -> bytes:
 
 def write_parts(folder: Path) -> None:
     folder.mkdir(parents=True)
-    ratings = {"user_id": [1, 1, 2], "movie_id": [20, 10, 20], "rating": [4, 3, 5], "file_row": [2, 1, 0]}
+    ratings = {"user_id": [1, 1, 2], "movie_id": [20, 10, 20], "rating": [4, 3, 5]}
+    ratings |= {"pos": [0, 1, 0], "file_row": [2, 1, 0]}
     pl.DataFrame(ratings).write_parquet(folder / "interactions.parquet")
     users = {"user_id": [1, 2], "gender": ["F", "M"], "age": [1, 56], "occupation": [10, 16]}
     pl.DataFrame(users | {"zip_code": ["48067", "70072"]}).write_parquet(folder / "users.parquet")
@@ -61,6 +68,16 @@ def test_movielens_is_the_same_table_from_its_archive_and_from_its_parts(tmp_pat
     write_parts(tmp_path / "movielens_1m")
     from_parts = read_movielens_parts(tmp_path / "movielens_1m")
     assert from_parts is not None and from_parts.rows() == EXPECTED
+
+
+def test_histories_are_the_same_from_the_archive_and_from_its_parts(tmp_path: Path) -> None:
+    """User 1 liked movie 20 first; half of what each user says comes first."""
+    write_parts(tmp_path / "movielens_1m")
+    assert read_histories_parts(tmp_path) is None
+    for table in (read_histories_archive(archive()), read_histories_parts(tmp_path / "movielens_1m")):
+        assert table is not None
+        assert table.columns == [*COLUMNS, "history"]
+        assert table.select("user_id", "movie_id", "history").rows() == [(2, 20, []), (1, 20, []), (1, 10, [20])]
 
 
 @pytest.mark.parametrize("content", [b"no archive", archive()[:200]])
@@ -106,7 +123,9 @@ def test_an_unreachable_source_says_what_to_do(folders: tuple[Path, Path], monke
     monkeypatch.setitem(tables.TABLE_SETS, "movielens_1m", nowhere)
     with pytest.raises(BackendUnavailableError, match=r"cannot be reached .*; download ml-1m\.zip"):
         tables.find("movielens_1m")
-    with pytest.raises(ConfigError, match="unknown table 'criteo'; expected one of criteo_sample, movielens_1m"):
+    with pytest.raises(
+        ConfigError, match="unknown table 'criteo'; expected one of criteo_sample, movielens_1m, movielens_1m_histories"
+    ):
         tables.find("criteo")
 
 

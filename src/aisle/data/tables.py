@@ -9,7 +9,13 @@ from pathlib import Path
 import polars as pl
 
 from aisle.data import datasets
-from aisle.data.movielens import NUM_RATINGS, read_movielens_archive, read_movielens_parts
+from aisle.data.movielens import (
+    NUM_RATINGS,
+    read_histories_archive,
+    read_histories_parts,
+    read_movielens_archive,
+    read_movielens_parts,
+)
 from aisle.errors import BackendUnavailableError, ConfigError, DataError
 from aisle.progress import Progress, silent
 
@@ -40,6 +46,14 @@ class TableSet:
     join: Callable[[Path], pl.DataFrame | None] | None = None
 
 
+_MOVIELENS = "GroupLens, MovieLens 1M; Harper and Konstan, 2015"
+_MOVIELENS_TERMS = "research use, no redistribution without permission; not part of Aisle"
+_MOVIELENS_URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
+_MOVIELENS_ADVICE = (
+    "download ml-1m.zip from grouplens.org/datasets/movielens/1m on a machine with a network, and run "
+    "`aisle data get {name}` there"
+)
+
 TABLE_SETS = {
     "criteo_sample": TableSet(
         name="criteo_sample",
@@ -55,16 +69,28 @@ TABLE_SETS = {
     "movielens_1m": TableSet(
         name="movielens_1m",
         summary="A million ratings of 3,706 movies by 6,040 users, with what is known of both.",
-        source="GroupLens, MovieLens 1M; Harper and Konstan, 2015",
-        licence="research use, no redistribution without permission; not part of Aisle",
+        source=_MOVIELENS,
+        licence=_MOVIELENS_TERMS,
         recipe="ml-1m-ctr",
         relative_path="movielens_1m/ctr.parquet",
-        advice="download ml-1m.zip from grouplens.org/datasets/movielens/1m on a machine with a network, and run "
-        "`aisle data get movielens_1m` there",
+        advice=_MOVIELENS_ADVICE.format(name="movielens_1m"),
         num_rows=NUM_RATINGS,
-        url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
+        url=_MOVIELENS_URL,
         read=read_movielens_archive,
         join=read_movielens_parts,
+    ),
+    "movielens_1m_histories": TableSet(
+        name="movielens_1m_histories",
+        summary="The ratings of movielens_1m with the 20 movies that their user had last liked before.",
+        source=_MOVIELENS,
+        licence=_MOVIELENS_TERMS,
+        recipe="ml-1m-din",
+        relative_path="movielens_1m/histories.parquet",
+        advice=_MOVIELENS_ADVICE.format(name="movielens_1m_histories"),
+        num_rows=NUM_RATINGS,
+        url=_MOVIELENS_URL,
+        read=read_histories_archive,
+        join=read_histories_parts,
     ),
 }
 
