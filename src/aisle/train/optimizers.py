@@ -60,7 +60,7 @@ class Optimizers:
         self._rates: list[float] = [group["lr"] for group in self._dense.param_groups]
 
     def begin(self, factor: float) -> None:
-        """Hear of a step before its backward pass, within which tables on several ranks already move."""
+        """Hear of a step before its forward pass: tables on several ranks take their learning rate there."""
 
     def zero_grad(self) -> None:
         """Forget all gradients."""

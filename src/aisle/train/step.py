@@ -42,10 +42,10 @@ class TrainingStep:
         """
         batch = batch.to(self._device)
         self._ranker.train(True)
+        self._optimizers.begin(factor)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_short):
             logits_B = self._ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS))
         loss = self._loss(logits_B.float(), batch)
-        self._optimizers.begin(factor)
         self._optimizers.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it without types
         value = float(loss.detach())
