@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("backup", "Save a workspace to one file."),
     "restore": ("restore", "A workspace from its backup."),
     "bench": ("bench", "Benchmarks that name the machine."),
+    "profile": ("profile", "Where the time and the memory of a training go."),
 }
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
