@@ -27,7 +27,7 @@ class OptimizerSettings:
         tables: The rule of the rows that a batch looks up; missing: tables are trained whole, by AdamW without decay,
             which suits small ones.
         table_learning_rate: Of the tables; the same if missing.
-        table_l2: The L2 penalty of the rows that a batch looks up; needs ``tables``.
+        table_l2: The L2 penalty of the tables, which rows pay when they are looked up; needs ``tables``.
     """
 
     dense: DenseRule = "adamw"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -18,27 +18,27 @@ from torch import Tensor
 from aisle.nn import kernels
 from aisle.nn.tables import FullTable
 from aisle.train import row_kernels
-from aisle.train.row_kernels import ADAGRAD_EPSILON, ADAM_BETAS, ADAM_EPSILON, Floats, Ids, Room, room_for
+from aisle.train.row_kernels import (
+    ADAGRAD_EPSILON,
+    ADAM_BETAS,
+    ADAM_EPSILON,
+    Floats,
+    Ids,
+    Room,
+    RowGradients,
+    room_for,
+)
 
 TableRule = Literal["sgd", "adagrad", "row_wise_adagrad", "adam"]
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step's numbers: its count from 1, the learning rate, and the L2 penalty of the rows that are looked up."""
+    """One step's numbers: its count from 1, the learning rate, and the L2 penalty of its loss."""
 
     number: int
     rate: float
     l2: float
-
-
-class RowGradients(NamedTuple):
-    """What a batch says of a table's rows, as the kernels take it."""
-
-    weight_RD: Floats
-    ids_N: Ids
-    gradient_ND: Floats
-    room: Room
 
 
 class _Rule(Protocol):
@@ -63,7 +63,7 @@ class Sgd:
 
     def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.sgd(*rows, step.rate, step.l2)
+        row_kernels.sgd(rows, step.rate)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -79,7 +79,7 @@ class Adagrad:
 
     def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.adagrad(*rows, state["squares"], step.rate, step.l2)
+        row_kernels.adagrad(rows, state["squares"], step.rate)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -100,7 +100,7 @@ class RowWiseAdagrad:
 
     def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.row_wise_adagrad(*rows, state["squares"], step.rate, step.l2)
+        row_kernels.row_wise_adagrad(rows, state["squares"], step.rate)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -120,7 +120,7 @@ class Adam:
 
     def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.adam(*rows, state["means"], state["squares"], step.rate, step.l2, step.number)
+        row_kernels.adam(rows, state["means"], state["squares"], step.rate)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -145,13 +145,14 @@ class TableOptimizer:
     Args:
         tables: Whose gradients it takes over from autograd.
         rule: How rows move.
-        l2: The penalty ``l2 / 2 * |row|^2`` of rows that are looked up.
+        l2: Each step's loss has the penalty ``l2 / 2 * |weight|^2`` of whole tables. A row pays its part for all steps
+            since it was looked up last when it is looked up again, so that no step touches the others.
     """
 
     def __init__(self, tables: Sequence[FullTable], rule: TableRule, *, l2: float = 0.0) -> None:
         self._rule: _Rule = RULES[rule]()
         self._l2 = l2
-        self._tables = [_TableState(table, self._rule) for table in tables]
+        self._tables = [_TableState(table, self._rule, has_penalty=l2 > 0) for table in tables]
         self.num_steps = 0
 
     def step(self, learning_rate: float) -> None:
@@ -176,7 +177,7 @@ class TableOptimizer:
         tensors = {
             f"{number}/{name}": value
             for number, table in enumerate(self._tables)
-            for name, value in table.state.items()
+            for name, value in table.tensors().items()
         }
         return tensors | {"num_steps": torch.tensor(self.num_steps)}
 
@@ -184,22 +185,27 @@ class TableOptimizer:
         """Go on from a state that :meth:`state_dict` gave."""
         self.num_steps = int(tensors["num_steps"])
         for number, table in enumerate(self._tables):
-            for name, value in table.state.items():
+            for name, value in table.tensors().items():
                 value.copy_(tensors[f"{number}/{name}"])
 
 
 class _TableState:
     """One table, its optimizer's state, and the gradients that wait for the step."""
 
-    def __init__(self, table: FullTable, rule: _Rule) -> None:
+    def __init__(self, table: FullTable, rule: _Rule, *, has_penalty: bool) -> None:
         self._table = table
         self._weight_RD = table.weight.detach()  # the same memory
         self._rule = rule
         self.state = rule.state(self._weight_RD)
+        num_seen = len(self._weight_RD) if has_penalty else 0
+        self.seen_R = torch.zeros(num_seen, dtype=torch.int32, device=self._weight_RD.device)
         self.pending: list[tuple[Tensor, Tensor]] = []
         self._room: Room | None = None
         self._room_threads = 0
         table.send_row_gradients(lambda ids_N, gradient_ND: self.pending.append((ids_N, gradient_ND)))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.state | {"seen": self.seen_R}
 
     def release(self) -> None:
         self.pending.clear()
@@ -223,14 +229,19 @@ class _TableState:
         if room is None or room[2].shape[1] < len(ids_N) or self._room_threads != num_threads:
             room, self._room_threads = room_for(len(ids_N), gradient_ND.shape[1], num_threads), num_threads
             self._room = room
-        rows = RowGradients(self._weight_RD.numpy(), ids_N.astype(np.int64, copy=False), gradient_ND, room)
+        weight_RD, seen_R = self._weight_RD.numpy(), self.seen_R.numpy()
+        ids_N = ids_N.astype(np.int64, copy=False)
+        rows = RowGradients(weight_RD, ids_N, gradient_ND, *room, seen_R, step.l2, step.number)
         state = {name: value.numpy() for name, value in self.state.items()}
         self._rule.run_kernel(rows, state, step)
 
     def _move_by_torch(self, ids_N: Tensor, gradient_ND: Tensor, step: Step) -> None:
         rows_U, place_N = torch.unique(ids_N, return_inverse=True)
         sums_UD = gradient_ND.new_zeros(len(rows_U), gradient_ND.shape[1]).index_add(0, place_N, gradient_ND)
-        sums_UD += step.l2 * self._weight_RD[rows_U]
+        if step.l2 > 0:
+            owed_U = (step.l2 * (step.number - self.seen_R[rows_U])).clamp(max=1)
+            sums_UD += owed_U[:, None] * self._weight_RD[rows_U]
+            self.seen_R[rows_U] = step.number
         state_U = {name: value[rows_U] for name, value in self.state.items()}
         self._weight_RD[rows_U] -= self._rule.change(state_U, sums_UD, step)
         for name, value in state_U.items():
