@@ -23,7 +23,7 @@ from aisle.recipe.generators import (
     TrendingSpec,
     TwoTowerSpec,
 )
-from aisle.recipe.models import DinModelSpec, TableModelSpec
+from aisle.recipe.models import DinModelSpec
 from aisle.recipe.ranker import DlrmSpec, FieldDlrmSpec, RankerSpec
 from aisle.recipe.shop import POPULARITY_KINDS
 from aisle.recipe.tables import TablesSpec
@@ -153,24 +153,28 @@ def table_ranker(recipe: TableRecipe, dense_names: Sequence[str], table_sizes: M
         raise BackendUnavailableError(
             f"expected PyTorch to train {recipe.name}, it is not installed; pip install 'aisle[train]'"
         ) from error
+    from aisle.models.multi_task.registry import MULTI_TASK_MODELS
     from aisle.models.ranking.registry import MODELS
 
-    model = MODELS[recipe.model.kind]
+    model = (MODELS | MULTI_TASK_MODELS)[recipe.model.kind]
     generator = torch.Generator().manual_seed(recipe.seed)
     try:
         embeddings = table_embeddings(
             recipe.tables, table_sizes, model.table_width(recipe.tables.embedding_dim), generator
         )
-        fields = _model_fields(recipe.model, dense_names, list(table_sizes))
+        fields = _model_fields(recipe, dense_names, list(table_sizes))
         ranker: Ranker = model(embeddings, num_dense=len(dense_names), generator=generator, **fields)
     except ValueError as error:
         raise ConfigError(f"model {recipe.model.kind}: {error}") from error
     return ranker
 
 
-def _model_fields(model: TableModelSpec, dense_names: Sequence[str], sparse_names: Sequence[str]) -> dict[str, Any]:
-    """What a model's specification says, names of columns written out."""
+def _model_fields(recipe: TableRecipe, dense_names: Sequence[str], sparse_names: Sequence[str]) -> dict[str, Any]:
+    """What a recipe says of its model, names of columns written out."""
+    model = recipe.model
     fields = model.model_dump(exclude={"kind"})
+    if recipe.data.tasks:
+        fields["tasks"] = recipe.data.tasks
     if isinstance(model, DinModelSpec):
         fields["histories"] = {
             name: expand_columns(places, sparse_names, f"model.histories.{name}")

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from aisle.nn.losses import listwise_softmax, weighted_bce
+from aisle.nn.losses import listwise_softmax, multi_task_bce, weighted_bce
 
 # One of two was taken, and the other stands for three; nothing was taken; two of three were taken.
 LOGITS = torch.tensor([1.0, 0.0, 2.0, 0.0, 1.0, 2.0])
@@ -59,3 +59,14 @@ def test_what_all_logits_of_a_list_have_in_common_means_nothing(power: float) ->
 def test_log_loss_by_hand() -> None:
     loss = weighted_bce(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 0.0]), torch.tensor([1.0, 3.0]))
     assert float(loss) == pytest.approx((math.log(2) + 3 * math.log(1 + math.e**2)) / 4, rel=1e-6)
+
+
+def test_the_loss_of_several_tasks_is_the_sum_of_each_ones() -> None:
+    logits, labels = torch.stack([LOGITS, -LOGITS], dim=1), torch.stack([LABELS, 1 - LABELS], dim=1)
+    weights = torch.stack([WEIGHTS, WEIGHTS.flip(0)], dim=1)
+    expected = [weighted_bce(logits[:, task], labels[:, task], weights[:, task]) for task in range(2)]
+    torch.testing.assert_close(multi_task_bce(logits, labels, weights), sum(expected, torch.zeros(())))
+    weights[:, 1] = 0
+    found = multi_task_bce(logits.requires_grad_(), labels, weights)
+    torch.testing.assert_close(found, expected[0])
+    assert torch.autograd.grad(found, logits)[0][:, 1].tolist() == [0] * 6, "of which no row says anything"

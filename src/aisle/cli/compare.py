@@ -14,7 +14,7 @@ _SIGNS = {"better": "better", "worse": "worse", "tie": "no difference shown"}
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--on", "test_set", default="test", show_default=True, help="The rows: valid, test, or an extra test's.")
+@click.option("--on", "test_set", default="test", show_default=True, help="Valid, test, an extra test; or test@LABEL.")
 @click.option("--confidence", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(runs: tuple[Path, ...], test_set: str, confidence: float, as_json: bool) -> None:
@@ -56,8 +56,10 @@ def _names(runs: tuple[Path, ...]) -> list[str]:
 
 
 def _write(report: dict[str, Any]) -> None:
+    from aisle.evaluate.predictions import metric_name
+
     test_set, reference = report["set"], report["reference"]
-    metrics = (f"{test_set}/auc", f"{test_set}/logloss")
+    metrics = tuple(metric_name(test_set, metric) for metric in ("auc", "logloss"))
     click.echo(f"{report['rows']:,} {test_set} rows")
     rows = [
         (name, one["num_seeds"], *(_with_spread(one, metric) for metric in metrics))

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from aisle.errors import DataError
-from aisle.evaluate.predictions import PAIRED_METRICS, Predictions
+from aisle.evaluate.predictions import PAIRED_METRICS, Predictions, metric_name
 from aisle.metrics import Components
 
 #: Measures of which more is better.
@@ -101,7 +101,7 @@ def compare(runs: Mapping[str, Sequence[Predictions]], *, test_set: str, confide
     }
     differences = {
         name: {
-            f"{test_set}/{metric}": asdict(difference(runs[name], reference, metric, confidence=confidence))
+            metric_name(test_set, metric): asdict(difference(runs[name], reference, metric, confidence=confidence))
             for metric in PAIRED_METRICS
         }
         for name in names[1:]
@@ -131,7 +131,7 @@ def _check_rows(runs: Mapping[str, Sequence[Predictions]], test_set: str) -> Non
 
 def _means(several: Sequence[Predictions], test_set: str) -> dict[str, float]:
     metrics = [one.metrics() for one in several]
-    return {f"{test_set}/{name}": float(np.mean([one[name] for one in metrics])) for name in metrics[0]}
+    return {metric_name(test_set, name): float(np.mean([one[name] for one in metrics])) for name in metrics[0]}
 
 
 def _spread(several: Sequence[Predictions], test_set: str) -> dict[str, float]:
@@ -139,7 +139,7 @@ def _spread(several: Sequence[Predictions], test_set: str) -> dict[str, float]:
     if len(several) < 2:
         return {}
     metrics = [one.metrics() for one in several]
-    return {f"{test_set}/{name}": float(np.std([one[name] for one in metrics], ddof=1)) for name in metrics[0]}
+    return {metric_name(test_set, name): float(np.std([one[name] for one in metrics], ddof=1)) for name in metrics[0]}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """What a model predicted for the rows of a test set: kept beside their labels, measured, compared, averaged.
 
-Legend of shapes: R rows, S resamples.
+Of a model of several labels each task's predictions are a set of their own: those of the test set's main label are
+``test``, those of all are ``test@click`` and so on.
+
+Legend of shapes: R rows, S resamples, K tasks.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ Floats = NDArray[np.float64]
 PAIRED_METRICS = ("auc", "logloss")
 _TAIL = 0.025
 _BLOCK_VALUES = 4_000_000
+_OF_TASK = "@"
 
 
 @dataclass(frozen=True)
@@ -137,9 +141,44 @@ class Predictions:
             raise DataError(f"{directory}: expected the predictions of a run ({error}); train again") from error
 
 
+def sets_of(
+    name: str,
+    logits: NDArray[np.float32],
+    label: NDArray[np.float32],
+    weight: NDArray[np.float32],
+    *,
+    tasks: Sequence[str] = (),
+    main: str = "",
+) -> dict[str, Predictions]:
+    """What a model predicted for the rows of a test set, by the name of each set.
+
+    Args:
+        name: Of the test set.
+        logits: [R], or [R, K] of several tasks.
+        label: As many.
+        weight: As many.
+        tasks: The K tasks; none of a model of one label.
+        main: The one whose predictions stand for the test set.
+    """
+    if not tasks:
+        return {name: Predictions(logits, label, None if np.all(weight == 1) else weight)}
+    found: dict[str, Predictions] = {}
+    for task, *columns in zip(tasks, logits.T, label.T, weight.T, strict=True):
+        logit_R, label_R, weight_R = (np.ascontiguousarray(one) for one in columns)
+        of_task = sets_of(name, logit_R, label_R, weight_R)[name]
+        found |= ({name: of_task} if task == main else {}) | {f"{name}{_OF_TASK}{task}": of_task}
+    return found
+
+
+def metric_name(name: str, metric: str) -> str:
+    """A metric of a set of predictions: ``test/auc``, or of a task ``test/auc/click``."""
+    part, _, task = name.partition(_OF_TASK)
+    return f"{part}/{metric}/{task}" if task else f"{part}/{metric}"
+
+
 def named_metrics(sets: Mapping[str, Predictions]) -> dict[str, float]:
-    """The metrics of test sets, named ``set/metric``."""
-    return {f"{name}/{metric}": value for name, one in sets.items() for metric, value in one.metrics().items()}
+    """The metrics of sets by :func:`metric_name`."""
+    return {metric_name(name, metric): value for name, one in sets.items() for metric, value in one.metrics().items()}
 
 
 def bootstrap_ensemble(

@@ -63,7 +63,7 @@ def table_workflow(recipe: TableRecipe, stored: Mapping[str, pl.DataType | None]
         ConfigError: a column is not there or of another type, an input is no number or no table row, or the label is
             read as a feature.
     """
-    known = _KnownColumns(stored, recipe.data.label)
+    known = _KnownColumns(stored, recipe.data.label_columns)
     features = [known.apply(spec, f"features.{place} ({spec.kind})") for place, spec in enumerate(recipe.features)]
     dense = known.expand(recipe.inputs.dense, "inputs.dense")
     sparse = known.expand(recipe.inputs.sparse, "inputs.sparse")
@@ -88,9 +88,9 @@ def table_workflow(recipe: TableRecipe, stored: Mapping[str, pl.DataType | None]
 class _KnownColumns:
     """The columns that there are after each operator, and what the file's own are read as."""
 
-    def __init__(self, stored: Mapping[str, pl.DataType | None], label: str) -> None:
+    def __init__(self, stored: Mapping[str, pl.DataType | None], labels: tuple[str, ...]) -> None:
         self._stored = stored
-        self._label = label
+        self._labels = labels
         self._uses: dict[str, set[ColumnType]] = {}
         self._made: set[str] = set()
         self.schema = Schema()  # of columns that something read or made
@@ -120,7 +120,7 @@ class _KnownColumns:
     def read(self, names: list[str], kind: ColumnType, place: str) -> None:
         """Note what columns are read as."""
         for name in names:
-            if name == self._label:
+            if name in self._labels:
                 raise ConfigError(f"{place}: {name!r} is the label, a model that reads it learns nothing; leave it out")
             self._use(name, kind, place)
 
@@ -135,7 +135,7 @@ class _KnownColumns:
 
     def _column(self, name: str, place: str) -> Column:
         dtype = self._stored[name]
-        if name == self._label:
+        if name in self._labels:
             return Column(name=name, type=ColumnType.NUMBER, tags=frozenset({Tag.LABEL}))
         if dtype is None:
             uses = self._uses[name]

@@ -1,6 +1,6 @@
 """Losses.
 
-Legend of shapes: B batch, L candidate lists.
+Legend of shapes: B batch, L candidate lists, K tasks.
 """
 
 from __future__ import annotations
@@ -20,6 +20,19 @@ def weighted_bce(logits_B: Tensor, label_B: Tensor, weight_B: Tensor) -> Tensor:
     """
     loss_B = functional.binary_cross_entropy_with_logits(logits_B, label_B, reduction="none")
     return (loss_B * weight_B).sum() / weight_B.sum()
+
+
+def multi_task_bce(logits_BK: Tensor, label_BK: Tensor, weight_BK: Tensor) -> Tensor:
+    """The sum over tasks of :func:`weighted_bce`; a task of which no row says anything counts nothing.
+
+    Args:
+        logits_BK: Log odds.
+        label_BK: 0 or 1 (or a probability between); anything finite where the weight is 0.
+        weight_BK: Not negative; 0 where a row says nothing of a task.
+    """
+    loss_BK = functional.binary_cross_entropy_with_logits(logits_BK, label_BK, reduction="none")
+    total_K = weight_BK.sum(dim=0)
+    return ((loss_BK * weight_BK).sum(dim=0) / torch.where(total_K > 0, total_K, 1.0)).sum()
 
 
 def listwise_softmax(

@@ -1,6 +1,6 @@
 """A ranker over a table as its bundle holds it: raw rows to log odds, without torch; one model or the mean of several.
 
-Legend of shapes: R rows, N dense features, S sparse features.
+Legend of shapes: R rows, N dense features, S sparse features, K tasks of a model of several labels.
 """
 
 from __future__ import annotations
@@ -33,8 +33,12 @@ class TableScorer(Protocol):
     def schema(self) -> Schema:
         """The columns that it reads."""
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The labels of a model of several; none of a model of one."""
+
     def logits(self, frame: pl.DataFrame) -> NDArray[np.float32]:
-        """The log odds [R] of rows."""
+        """The log odds [R] of rows, or [R, K] of several labels."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,13 @@ class TableRanker:
         workflow: Its fitted features.
         ranker: The exported model; its columns are outputs of the workflow.
         model: The model's kind, as reports name it.
+        tasks: The labels of a model of several, in the order of its logits.
     """
 
     workflow: Workflow
     ranker: OnnxRanker
     model: str
+    tasks: tuple[str, ...] = ()
 
     @property
     def schema(self) -> Schema:
@@ -60,7 +66,7 @@ class TableRanker:
         return schema.select(name for name in schema.names if name in read)
 
     def logits(self, frame: pl.DataFrame) -> NDArray[np.float32]:
-        """The log odds [R] of raw rows.
+        """The log odds [R] of raw rows, or [R, K].
 
         Raises:
             SchemaError: a column is missing, or of another type.
@@ -75,11 +81,11 @@ class TableRanker:
                 raise DataError(f"expected finite numbers in {', '.join(wrong)}, received others in rows from {start}")
             sparse_RS = _matrix(made, self.ranker.sparse_names, np.int64)
             parts.append(self.ranker.logits(dense_RN, sparse_RS))
-        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.tasks)) if self.tasks else 0, np.float32)
 
     def save(self, writer: BundleWriter) -> None:
         """Write everything that :func:`load_table_ranker` reads."""
-        writer.write_json(TABLE_FILE, {"model": self.model})
+        writer.write_json(TABLE_FILE, {"model": self.model, "tasks": list(self.tasks)})
         writer.write_json(SCHEMA_FILE, self.schema.to_plain())
         self.workflow.save(writer)
         self.ranker.save(writer)
@@ -93,16 +99,31 @@ class TableRanker:
         """
         document: dict[str, Any] = bundle.read_json(TABLE_FILE)
         try:
-            return cls(Workflow.load(bundle), OnnxRanker.load(bundle), document["model"])
+            tasks = tuple(document.get("tasks", ()))
+            return cls(Workflow.load(bundle), OnnxRanker.load(bundle), document["model"], tasks)
         except (KeyError, TypeError) as error:
             raise BundleError(f"{bundle.directory}: expected a model over a table ({error}); train again") from error
 
 
 @dataclass(frozen=True)
 class TableEnsemble:
-    """Several models of one label, each with features of its own; they answer with the mean of their logits."""
+    """Several models of the same labels, each with features of its own; they answer with the mean of their logits.
+
+    Raises:
+        BundleError: they are of other labels.
+    """
 
     members: Sequence[TableScorer]
+
+    def __post_init__(self) -> None:
+        tasks = {member.tasks for member in self.members}
+        if len(tasks) != 1:
+            raise BundleError(f"expected models of the same labels in the same order, received {sorted(tasks)}")
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Those of each member."""
+        return self.members[0].tasks
 
     @property
     def schema(self) -> Schema:
@@ -111,10 +132,10 @@ class TableEnsemble:
         return Schema({column.name: column for column in columns}.values())
 
     def logits(self, frame: pl.DataFrame) -> NDArray[np.float32]:
-        """The mean [R] of the members' logits of raw rows."""
-        logits_MR = np.stack([member.logits(frame) for member in self.members])
-        mean_R: NDArray[np.float32] = logits_MR.mean(axis=0, dtype=np.float64).astype(np.float32)
-        return mean_R
+        """The mean [R] (or [R, K]) of the members' logits of raw rows."""
+        logits = np.stack([member.logits(frame) for member in self.members])
+        mean: NDArray[np.float32] = logits.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return mean
 
 
 def save_ensemble(writer: BundleWriter, bundles: Sequence[Path]) -> None:

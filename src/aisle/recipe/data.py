@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -72,8 +72,14 @@ SplitSpec = Annotated[
 TestName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
 
+_TaskName = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+
+
 class TableDataSpec(Strict):
-    """A table of rows with a label.
+    """A table of rows with a label, or with several for a model of several tasks.
+
+    Of ``labels`` each is 0, 1 or missing; ``label`` is then the main one (the first unless it is said), whose metrics
+    stand without a task's name. ``task_weights`` are columns that weigh rows for one task alone.
 
     ``train`` is a Parquet file, or text with fields between tabs, commas or semicolons. ``columns`` names the fields of
     a text file whose first line is no header. With ``label_above`` the label is 1 where the column is greater.
@@ -84,8 +90,38 @@ class TableDataSpec(Strict):
     extra_tests: Annotated[dict[TestName, FileName], Field(description="files that are tested on too, by name")] = {}
     label: Annotated[str, Field(min_length=1, description="the column of 0 and 1")] = "label"
     label_above: float | None = None
+    labels: Annotated[list[_TaskName] | None, Field(min_length=2)] = None
+    task_weights: dict[str, str] = {}
     weight: Annotated[str | None, Field(description="a column of weights; missing: every row weighs 1")] = None
     columns: Annotated[list[str] | None, Field(min_length=1)] = None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The labels of a model of several tasks; none of a model of one label."""
+        return tuple(self.labels or ())
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The label, or all labels."""
+        return self.tasks or (self.label,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_label_is_the_main_one(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("labels"), list) and data["labels"]:
+            return {"label": data["labels"][0], **data}
+        return data
+
+    @model_validator(mode="after")
+    def _labels_are_of_one_kind(self) -> Self:
+        if self.labels is not None and (len(set(self.labels)) < len(self.labels) or self.label not in self.labels):
+            raise ValueError(f"expected labels that differ, label among them, received {self.labels} and {self.label}")
+        if self.labels is not None and self.label_above is not None:
+            raise ValueError("label_above: expected it with one label, received several; write them as 0 and 1")
+        strange = [name for name in self.task_weights if name not in self.tasks]
+        if strange:
+            raise ValueError(f"task_weights: expected some of the labels {list(self.tasks)}, received {strange[0]!r}")
+        return self
 
     @model_validator(mode="after")
     def _tests_have_names_of_their_own(self) -> Self:

@@ -1,4 +1,7 @@
-"""The rankers of several labels: one specification per model, with the keywords of its class."""
+"""The rankers of several labels: one specification per model, with the keywords of its class.
+
+Their tasks are the labels of the recipe's data.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,11 @@ from pydantic import Field, PositiveInt
 from aisle.recipe.models import Dropout, Layers, Numeric, SomeLayers
 from aisle.recipe.strict import Strict
 
-Tasks = Annotated[list[str], Field(min_length=1, description="names of the labels")]
-
 
 class SharedBottomSpec(Strict):
     """All tasks read the hidden values of one MLP."""
 
     kind: Literal["shared-bottom"]
-    tasks: Tasks = ["click", "purchase"]
     bottom_layers: SomeLayers = [256, 128]
     tower_layers: Layers = [64]
     numeric: Numeric = "linear"
@@ -27,7 +27,6 @@ class MmoeSpec(Strict):
     """Each task mixes shared experts by a gate of its own."""
 
     kind: Literal["mmoe"]
-    tasks: Tasks = ["click", "purchase"]
     num_experts: PositiveInt = 4
     expert_layers: SomeLayers = [256, 128]
     tower_layers: Layers = [64]
@@ -36,13 +35,13 @@ class MmoeSpec(Strict):
 
 
 class EsmmSpec(Strict):
-    """A purchase's probability is that of a click times that of a purchase after it."""
+    """A purchase's probability is that of a click times that of a purchase after it; labels in this order."""
 
     kind: Literal["esmm"]
-    tasks: Annotated[list[str], Field(min_length=2, max_length=2)] = ["click", "purchase"]
     tower_layers: Layers = [256, 128]
     numeric: Numeric = "linear"
     dropout: Dropout = 0.0
 
 
+MULTI_TASK_SPECS = (SharedBottomSpec, MmoeSpec, EsmmSpec)
 MultiTaskModelSpec = Annotated[SharedBottomSpec | MmoeSpec | EsmmSpec, Field(discriminator="kind")]

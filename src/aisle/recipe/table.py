@@ -10,6 +10,7 @@ from aisle.recipe.data import TableDataSpec
 from aisle.recipe.distillation import DistillSpec
 from aisle.recipe.features import OperatorSpec
 from aisle.recipe.models import TableModelSpec
+from aisle.recipe.multi_task import MULTI_TASK_SPECS, EsmmSpec, MultiTaskModelSpec
 from aisle.recipe.strict import Strict
 from aisle.recipe.tables import TablesSpec
 from aisle.recipe.training import TableTrainingSpec
@@ -41,6 +42,20 @@ class TableRecipe(Strict):
     features: list[OperatorSpec] = []
     inputs: InputsSpec
     tables: TablesSpec = TablesSpec()
-    model: TableModelSpec
+    model: Annotated[TableModelSpec | MultiTaskModelSpec, Field(discriminator="kind")]
     training: TableTrainingSpec = TableTrainingSpec()
     distill: DistillSpec | None = None
+
+    @model_validator(mode="after")
+    def _labels_fit(self) -> Self:
+        tasks = self.data.tasks
+        if isinstance(self.model, MULTI_TASK_SPECS) != bool(tasks):
+            wanted = "a model of several" if tasks else "data.labels"
+            raise ValueError(f"model {self.model.kind}: expected {wanted}, received {len(tasks) or 1} label(s)")
+        if isinstance(self.model, EsmmSpec) and len(tasks) != 2:
+            raise ValueError(f"model esmm: expected data.labels of a click and a purchase, received {list(tasks)}")
+        if self.training.task is not None and self.training.task not in tasks:
+            raise ValueError(f"training.task: expected one of data.labels, received {self.training.task!r}")
+        if tasks and self.distill is not None:
+            raise ValueError("distill: expected a recipe of one label, received several")
+        return self

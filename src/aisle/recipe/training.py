@@ -13,7 +13,8 @@ class TableTrainingSpec(Strict):
     """See ``aisle.train.loop.LoopSettings``, whose names these are.
 
     ``table_optimizer`` updates only the rows of a batch; ``table_l2`` and ``weight_decay`` regularize tables and dense
-    parts apart. ``metric`` chooses the evaluation on the validation rows whose weights are kept.
+    parts apart. ``metric`` chooses the evaluation on the validation rows whose weights are kept; of several labels it
+    is the mean over them, or that of ``task`` alone.
     """
 
     batch_size: PositiveInt = 1024
@@ -28,5 +29,6 @@ class TableTrainingSpec(Strict):
     evaluations_per_epoch: PositiveInt = 4
     patience: PositiveInt = 4
     metric: Literal["auc", "log_loss"] = "log_loss"
+    task: str | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
     unknown_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0

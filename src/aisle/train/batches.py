@@ -3,7 +3,8 @@
 Rows of one candidate list may be kept together, for losses that look at whole lists. Of files larger than memory a
 window is shuffled at a time.
 
-Legend of shapes: R rows, B rows of a batch, L lists, N dense features, S single-valued sparse features.
+Legend of shapes: R rows, B rows of a batch, L lists, N dense features, S single-valued sparse features, K labels of a
+model of several.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class RankerRows:
     Attributes:
         dense_RN: float32.
         sparse_RS: int64 or int32 ids.
-        label_R: float32, 0 or 1; to learn from, also a probability between.
-        weight_R: float32, not negative; their sum is positive.
+        label_R: float32, 0 or 1; to learn from, also a probability between; of several labels [R, K].
+        weight_R: float32, not negative; their sum is positive; of several labels [R, K], 0 where a label is missing.
         list_R: int64 numbers of candidate lists, rising; missing: every row is a list of its own.
     """
 
@@ -47,9 +48,12 @@ class RankerRows:
 
     def __post_init__(self) -> None:
         lengths = {len(array) for array in self._arrays()}
-        if len(lengths) != 1 or 0 in lengths or self.dense_RN.ndim != 2 or self.sparse_RS.ndim != 2:
+        is_flat = self.dense_RN.ndim != 2 or self.sparse_RS.ndim != 2 or self.label_R.shape != self.weight_R.shape
+        if len(lengths) != 1 or 0 in lengths or is_flat or self.label_R.ndim > 2:
             shapes = [array.shape for array in self._arrays()]
-            raise ValueError(f"expected dense [R, N], sparse [R, S], label [R] and weight [R], received {shapes}")
+            raise ValueError(
+                f"expected dense [R, N], sparse [R, S], label [R] and weight [R] (or both [R, K]), received {shapes}"
+            )
         kinds = ("float32", "int64 or int32", "float32", "float32", "int64")
         for array, kind in zip(self._arrays(), kinds, strict=False):
             if array.dtype.name not in kind.split(" or "):

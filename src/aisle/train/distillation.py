@@ -70,6 +70,8 @@ def _predicted(
     if metrics["data"]["train_rows"] == len(label_R) and TRAIN_SET not in run.prediction_names():
         logger.info("%s predicts the training rows", run.path)
         ranker = load_table_ranker(Bundle.open(run.bundle))
+        if ranker.tasks:
+            raise DataError(f"distill.runs: expected {run.path} to be of one label, it is of {', '.join(ranker.tasks)}")
         parts = [ranker.logits(frame) for _, frame in raw_rows(data, ranker.schema, {TRAIN_SET}, progress)]
         run.save_predictions(TRAIN_SET, Predictions(np.concatenate(parts), label_R))
     if TRAIN_SET in run.prediction_names():

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from aisle.errors import DataError
-from aisle.models import Ranker
-from aisle.nn.losses import listwise_softmax, weighted_bce
+from aisle.models import MultiTaskRanker, Ranker
+from aisle.nn.losses import listwise_softmax, multi_task_bce, weighted_bce
 from aisle.progress import Progress, silent
 from aisle.train.batches import Batch, Batches, RankerRows
 from aisle.train.checkpoints import Checkpoint, Checkpoints
@@ -62,6 +62,7 @@ class LoopSettings:
         evaluations_per_epoch: How often the later slice is looked at.
         patience: Training stops after so many evaluations in a row without a new best.
         metric: What is best on the later rows: the least log loss or the largest AUC.
+        task: Of a ranker of several labels: the one whose metric that is; missing: the mean over all.
         unknown_rate: The share of ids that training replaces by the unknown one.
         unknown_features: In which features; all that the model looks up if missing.
         pointwise_weight: What the log loss of each row counts.
@@ -86,6 +87,7 @@ class LoopSettings:
     evaluations_per_epoch: int = 1
     patience: int = 2
     metric: Literal["log_loss", "auc"] = "log_loss"
+    task: str | None = None
     unknown_rate: float = 0.0
     unknown_features: tuple[str, ...] | None = None
     pointwise_weight: float = 1.0
@@ -233,7 +235,9 @@ class _Training:
         in_epoch = (done - 1) % self.batches.num_batches + 1
         if self.later is None or not (in_epoch == self.batches.num_batches or self._is_regular(in_epoch, every)):
             return
-        evaluation = evaluate(self.ranker, self.later, done, position.loss_sum / position.loss_steps)
+        evaluation = evaluate(
+            self.ranker, self.later, done, position.loss_sum / position.loss_steps, task=self.settings.task
+        )
         position.evaluations.append(evaluation)
         position.loss_sum, position.loss_steps = 0.0, 0
         logger.info("after %d of %d steps: %s", done, self.num_steps, evaluation)
@@ -285,7 +289,8 @@ def training_loss(settings: LoopSettings) -> Loss:
     """What a training minimizes."""
 
     def loss(logits_B: Tensor, batch: Batch) -> Tensor:
-        value = settings.pointwise_weight * weighted_bce(logits_B, batch.label_B, batch.weight_B)
+        pointwise = multi_task_bce if logits_B.ndim == 2 else weighted_bce
+        value = settings.pointwise_weight * pointwise(logits_B, batch.label_B, batch.weight_B)
         if settings.listwise_weight > 0:
             power = settings.list_power
             of_lists = listwise_softmax(logits_B, batch.label_B, batch.weight_B, batch.list_B, power=power)
@@ -323,6 +328,13 @@ def _check(ranker: Ranker, rows: RankerRows, settings: LoopSettings) -> None:
             f"expected rows with {ranker.num_dense} dense and {num_sparse} sparse features, received "
             f"{rows.dense_RN.shape[1]} and {rows.sparse_RS.shape[1]}"
         )
+    tasks = ranker.tasks if isinstance(ranker, MultiTaskRanker) else ()
+    if rows.label_R.shape[1:] != ((len(tasks),) if tasks else ()):
+        raise ValueError(f"expected labels of the tasks {tasks or '(one)'}, received the shape {rows.label_R.shape}")
+    if settings.task is not None and settings.task not in tasks:
+        raise ValueError(f"task: expected one of {tasks or 'none'}, received {settings.task!r}")
+    if tasks and settings.listwise_weight > 0:
+        raise ValueError(f"listwise_weight: expected 0 for several tasks, received {settings.listwise_weight}")
     if settings.listwise_weight > 0 and rows.list_R is None:
         raise ValueError("listwise_weight: expected rows that say which lists they are of, received rows without")
     if settings.table_l2 > 0 and settings.table_optimizer is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import ConfigError, DataError
-from aisle.evaluate.predictions import Predictions, bootstrap_ensemble, named_metrics
+from aisle.evaluate.predictions import Predictions, bootstrap_ensemble, metric_name, named_metrics
 from aisle.pipeline.table_ranker import save_ensemble
 from aisle.train.table_directory import TRAIN_SET, TableDirectory
 
@@ -50,7 +50,7 @@ def ensemble_runs(paths: Sequence[Path], output: Path) -> TableDirectory:
             "bundle_bytes": None if bundle is None else bundle.num_bytes,
             "metrics": named_metrics(tests),
             "intervals": {
-                f"{name}/{metric}": found
+                metric_name(name, metric): found
                 for name in tests
                 for metric, found in bootstrap_ensemble(predicted[name]).items()
             },

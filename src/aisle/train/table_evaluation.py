@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from aisle.bundle import Bundle
 from aisle.errors import DataError
-from aisle.evaluate.predictions import Predictions, named_metrics
+from aisle.evaluate.predictions import Predictions, named_metrics, sets_of
 from aisle.pipeline.table_ranker import load_table_ranker
 from aisle.progress import Progress, silent
 from aisle.recipe import TableRecipe, parse_strict, read_yaml
@@ -66,10 +66,10 @@ def _score(bundle: Bundle, progress: Progress) -> dict[str, Predictions]:
     for part, frame in raw_rows(recipe.data, ranker.schema, parts, progress):
         arrays = (ranker.logits(frame), frame[LABEL].to_numpy(), frame[WEIGHT].to_numpy())
         found.setdefault(part, []).append(arrays)
-    predicted = {}
+    predicted: dict[str, Predictions] = {}
     for part, pieces in found.items():
-        logit_R, label_R, weight_R = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
-        predicted[part] = Predictions(logit_R, label_R, None if np.all(weight_R == 1) else weight_R)
+        logits, label, weight = (np.concatenate(arrays) for arrays in zip(*pieces, strict=True))
+        predicted |= sets_of(part, logits, label, weight, tasks=recipe.data.tasks, main=recipe.data.label)
     return predicted
 
 

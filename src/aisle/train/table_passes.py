@@ -14,7 +14,7 @@ from aisle.errors import DataError
 from aisle.features import Workflow
 from aisle.features.table_workflow import TableWorkflow
 from aisle.progress import Progress
-from aisle.train.table_rows import LABEL, PART, PartSummary, PartWriter, TableSource, summarize
+from aisle.train.table_rows import LABEL, PART, PartSummary, PartWriter, TableSource, label_types, summarize
 
 
 def check_rows(features: TableWorkflow, source: TableSource, progress: Progress) -> list[PartSummary]:
@@ -28,33 +28,42 @@ def check_rows(features: TableWorkflow, source: TableSource, progress: Progress)
     stage = f"check {source.table.path.name}"
     found = summarize(source, types, lambda done: progress(stage, done, None))
     for part, summary in zip(source.parts, found, strict=True):
-        if not summary.num_rows or not summary.weight > 0:
-            received = f"{summary.num_rows} rows with the weight {summary.weight:g}"
-            raise DataError(f"part {part!r} of {source.table.path}: expected rows, received {received}; see data.split")
-        if part == "train" and summary.num_positive in (0, summary.num_rows):
-            raise DataError(
-                f"label {source.data.label!r}: expected 0 and 1 in training rows, received {summary.num_positive} "
-                f"times 1 in {summary.num_rows} rows; check data.label, data.label_above and data.split"
-            )
+        _check_part(source, part, summary)
     return found
+
+
+def _check_part(source: TableSource, part: str, summary: PartSummary) -> None:
+    columns = (summary.num_known, summary.num_positive, summary.weight)
+    for label, num_known, num_positive, weight in zip(source.data.label_columns, *columns, strict=True):
+        if not summary.num_rows or not weight > 0:
+            of_label = f" that say {label}" if source.data.tasks else ""
+            raise DataError(
+                f"part {part!r} of {source.table.path}: expected rows{of_label}, received {summary.num_rows} rows with "
+                f"the weight {weight:g}; see data.split"
+            )
+        if part == "train" and num_positive in (0, num_known):
+            raise DataError(
+                f"label {label!r}: expected 0 and 1 in training rows, received {num_positive} times 1 in {num_known} "
+                "rows; check data.label, data.label_above and data.split"
+            )
 
 
 def _row_types(features: TableWorkflow, source: TableSource) -> dict[str, pl.DataType]:
     """The columns that every pass reads: label, weight, and those of the split."""
     data = source.data
-    types: dict[str, pl.DataType] = {data.label: pl.Float64()}
-    if data.weight is not None:
-        types[data.weight] = pl.Float64()
+    types = label_types(data)
     if len(source.parts) > 1:
         types |= {name: features.types.get(name, pl.String()) for name in splits.split_columns(data.split)}
     return types
 
 
 def _frames(features: TableWorkflow, source: TableSource) -> Iterator[pl.DataFrame]:
-    """All rows with what the features read; the label's own column is the label."""
+    """All rows with what the features read; the label's own column is the label (of several: as it is)."""
     types = _row_types(features, source) | features.types
+    tasks, label = source.data.tasks, source.data.label
+    labels = [pl.col(name).cast(pl.Float64) for name in tasks] or [pl.col(LABEL).cast(pl.Float64).alias(label)]
     for frame in source.frames(types):
-        yield frame.with_columns(pl.col(LABEL).cast(pl.Float64).alias(source.data.label))
+        yield frame.with_columns(labels)
 
 
 def fit_features(features: TableWorkflow, source: TableSource, num_train: int, progress: Progress) -> Workflow:
@@ -96,13 +105,15 @@ def transform_rows(
     Raises:
         DataError: a dense input is no finite number.
     """
-    inputs = features.recipe.inputs
+    inputs, num_tasks = features.recipe.inputs, len(source.data.tasks)
     total = sum(summary.num_rows for summary in summaries)
     stage = f"transform {source.table.path.name}"
     done = 0
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(PartWriter(directory / part, summary.num_rows, inputs.dense, inputs.sparse))
+            stack.enter_context(
+                PartWriter(directory / part, summary.num_rows, inputs.dense, inputs.sparse, num_tasks=num_tasks)
+            )
             for part, summary in zip(source.parts, summaries, strict=True)
         ]
         for number, frame in _transformed(features, workflow, source):

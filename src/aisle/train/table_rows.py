@@ -1,6 +1,6 @@
 """The rows of a table as training reads them: label and weight checked, parts told apart; and the files of the result.
 
-Legend of shapes: R rows, N dense features, S sparse features.
+Legend of shapes: R rows, N dense features, S sparse features, K labels of a model of several.
 """
 
 from __future__ import annotations
@@ -47,21 +47,38 @@ class TableSource:
     def frames(self, types: dict[str, pl.DataType]) -> Iterator[pl.DataFrame]:
         """All rows in order, with :data:`LABEL`, :data:`WEIGHT` and :data:`PART` beside the columns asked for.
 
+        Of several labels, label and weight hold an array each; a missing one is 0 and weighs nothing.
+
         Raises:
             DataError: a label is neither 0 nor 1, or a weight is negative or missing.
         """
         first = 0
         for frame in self.table.batches(types):
             part = pl.Series(PART, self.part_of(first, frame))
-            yield frame.with_columns(self._label(frame, first), self._weight(frame, first), part)
+            weight = self._weight(self.data.weight, frame, first)
+            if self.data.tasks:
+                yield frame.with_columns(*self._tasks(frame, weight, first), part)
+            else:
+                yield frame.with_columns(self._label(self.data.label, frame, first), weight, part)
             first += len(frame)
 
-    def _label(self, frame: pl.DataFrame, first: int) -> pl.Series:
-        name, above = self.data.label, self.data.label_above
+    def _tasks(self, frame: pl.DataFrame, weight: pl.Series, first: int) -> tuple[pl.Series, pl.Series]:
+        """Labels and weights as arrays."""
+        labels, weights = [], []
+        for name in self.data.tasks:
+            label = self._label(name, frame, first)
+            own = self._weight(self.data.task_weights.get(name), frame, first)
+            labels.append(label.fill_null(0).to_numpy())
+            weights.append((weight * own * label.is_not_null().cast(pl.Float32)).to_numpy())
+        label_RK, weight_RK = np.stack(labels, axis=1), np.stack(weights, axis=1)
+        return pl.Series(LABEL, label_RK), pl.Series(WEIGHT, weight_RK)
+
+    def _label(self, name: str, frame: pl.DataFrame, first: int) -> pl.Series:
+        above, may_be_missing = self.data.label_above, bool(self.data.tasks)
         column = _numbers(frame[name], "numbers, or true and false").fill_nan(None)
         if above is not None:
             column = (column > above).cast(pl.Float64)
-        wrong = column.filter(~column.is_in([0.0, 1.0]).fill_null(False))
+        wrong = column.filter(~column.is_in([0.0, 1.0]).fill_null(may_be_missing))
         if len(wrong):
             values = ", ".join("missing" if value is None else f"{value:g}" for value in wrong.unique().sort().head(5))
             remedy = "write a label in each row" if above is not None else "or set data.label_above to a threshold"
@@ -71,14 +88,14 @@ class TableSource:
             )
         return column.cast(pl.Float32).alias(LABEL)
 
-    def _weight(self, frame: pl.DataFrame, first: int) -> pl.Series:
-        if self.data.weight is None:
+    def _weight(self, name: str | None, frame: pl.DataFrame, first: int) -> pl.Series:
+        if name is None:
             return pl.repeat(1.0, len(frame), dtype=pl.Float32, eager=True).alias(WEIGHT)
-        column = _numbers(frame[self.data.weight], "numbers").cast(pl.Float32)
+        column = _numbers(frame[name], "numbers").cast(pl.Float32)
         num_wrong = len(frame) - int((column.is_finite() & (column >= 0)).fill_null(False).sum())
         if num_wrong:
             raise DataError(
-                f"weight {self.data.weight!r}: expected finite numbers from 0 on, received {num_wrong} others in rows "
+                f"weight {name!r}: expected finite numbers from 0 on, received {num_wrong} others in rows "
                 f"{first + 1} to {first + len(frame)} of {self.table.path}"
             )
         return column.alias(WEIGHT)
@@ -86,11 +103,25 @@ class TableSource:
 
 @dataclass(frozen=True)
 class PartSummary:
-    """What one part amounts to."""
+    """What one part amounts to.
+
+    Attributes:
+        num_rows: All of them.
+        num_known: For each label the rows that weigh something.
+        num_positive: Those of them where it is 1.
+        weight: The sum of their weights.
+    """
 
     num_rows: int
-    num_positive: int
-    weight: float
+    num_known: tuple[int, ...]
+    num_positive: tuple[int, ...]
+    weight: tuple[float, ...]
+
+
+def label_types(data: TableDataSpec) -> dict[str, pl.DataType]:
+    """The columns of labels and weights, as what a text is read."""
+    weights = [*([] if data.weight is None else [data.weight]), *data.task_weights.values()]
+    return {name: pl.Float64() for name in (*data.label_columns, *weights)}
 
 
 def summarize(source: TableSource, types: dict[str, pl.DataType], report: Callable[[int], None]) -> list[PartSummary]:
@@ -101,15 +132,22 @@ def summarize(source: TableSource, types: dict[str, pl.DataType], report: Callab
         types: The columns of label, weight and split.
         report: Told how many rows were read.
     """
-    totals = np.zeros((len(source.parts), 3))
-    num_read = 0
+    num_labels = len(source.data.label_columns)
+    num_rows = np.zeros(len(source.parts), np.int64)
+    totals = np.zeros((len(source.parts), 3, num_labels))
     for frame in source.frames(types):
-        part_R, label_R, weight_R = (frame[name].to_numpy() for name in (PART, LABEL, WEIGHT))
-        for column, amounts in enumerate((None, label_R, weight_R)):
-            totals[:, column] += np.bincount(part_R, amounts, len(source.parts))
-        num_read += len(frame)
-        report(num_read)
-    return [PartSummary(int(rows), int(positive), float(weight)) for rows, positive, weight in totals]
+        part_R = frame[PART].to_numpy()
+        label_RK, weight_RK = (frame[name].to_numpy().reshape(len(frame), num_labels) for name in (LABEL, WEIGHT))
+        is_known_RK = weight_RK > 0
+        for column, amounts_RK in enumerate((is_known_RK, label_RK * is_known_RK, weight_RK)):
+            for label in range(num_labels):
+                totals[:, column, label] += np.bincount(part_R, amounts_RK[:, label], len(source.parts))
+        num_rows += np.bincount(part_R, minlength=len(source.parts))
+        report(int(num_rows.sum()))
+    return [
+        PartSummary(int(rows), tuple(map(int, known)), tuple(map(int, positive)), tuple(map(float, weight)))
+        for rows, (known, positive, weight) in zip(num_rows, totals, strict=True)
+    ]
 
 
 class ArrayFile:
@@ -164,10 +202,14 @@ class PartWriter:
         num_rows: R.
         dense: The names of the dense columns.
         sparse: The names of the columns of table rows.
+        num_tasks: K of a model of several labels, else 0.
     """
 
-    def __init__(self, directory: Path, num_rows: int, dense: Sequence[str], sparse: Sequence[str]) -> None:
+    def __init__(
+        self, directory: Path, num_rows: int, dense: Sequence[str], sparse: Sequence[str], *, num_tasks: int = 0
+    ) -> None:
         directory.mkdir(parents=True)
+        of_labels = (num_rows, num_tasks) if num_tasks else (num_rows,)
         self._dense, self._sparse = list(dense), list(sparse)
         self._num_rows = num_rows
         self._num_missing = np.zeros(len(dense), np.int64)
@@ -175,8 +217,8 @@ class PartWriter:
         self._files = {
             "dense": ArrayFile(directory / "dense.npy", np.float32, (num_rows, len(dense))),
             "sparse": ArrayFile(directory / "sparse.npy", np.int32, (num_rows, len(sparse))),
-            "label": ArrayFile(directory / "label.npy", np.float32, (num_rows,)),
-            "weight": ArrayFile(directory / "weight.npy", np.float32, (num_rows,)),
+            "label": ArrayFile(directory / "label.npy", np.float32, of_labels),
+            "weight": ArrayFile(directory / "weight.npy", np.float32, of_labels),
         }
 
     def __enter__(self) -> Self:

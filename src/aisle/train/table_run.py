@@ -14,7 +14,7 @@ import orjson
 from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
-from aisle.evaluate.predictions import Predictions, named_metrics
+from aisle.evaluate.predictions import Predictions, named_metrics, sets_of
 from aisle.models import Ranker
 from aisle.pipeline.onnx_ranker import RANKER_FOLDER
 from aisle.pipeline.table_ranker import TableRanker
@@ -106,7 +106,10 @@ def _train(recipe: TableRecipe, run: TableDirectory, training: TableTraining, ro
     seconds = clock.stop()
     training.progress("write the run", 0, None)
     bundle = _write_bundle(recipe, run, table, ranker)
-    predicted = {name: predictions_of(ranker, part) for name, part in table.rows.items() if name != TRAIN_SET}
+    predicted: dict[str, Predictions] = {}
+    for name, part in table.rows.items():
+        if name != TRAIN_SET:
+            predicted |= _predictions_of(recipe, ranker, name, part)
     for name, one in predicted.items():
         run.save_predictions(name, one)
     of_model = [bundle.manifest.files[name].bytes for name in bundle.names(RANKER_FOLDER)]
@@ -124,17 +127,18 @@ def _train(recipe: TableRecipe, run: TableDirectory, training: TableTraining, ro
     run.write_metrics(metrics)
 
 
-def predictions_of(ranker: Ranker, rows: RankerRows) -> Predictions:
-    """What a ranker predicts for rows, with their labels."""
-    weight_R = None if np.all(rows.weight_R == 1) else np.array(rows.weight_R)
-    return Predictions(predict(ranker, rows), np.array(rows.label_R), weight_R)
+def _predictions_of(recipe: TableRecipe, ranker: Ranker, name: str, rows: RankerRows) -> dict[str, Predictions]:
+    """What a ranker predicts for the rows of a set, with their labels."""
+    label, weight = np.array(rows.label_R), np.array(rows.weight_R)
+    data = recipe.data
+    return sets_of(name, predict(ranker, rows), label, weight, tasks=data.tasks, main=data.label)
 
 
 def _write_bundle(recipe: TableRecipe, run: TableDirectory, table: PreparedTable, ranker: Ranker) -> Bundle:
     shutil.rmtree(run.bundle, ignore_errors=True)  # of a training that was killed behind it
     exported = export_ranker(ranker, dense_names=table.dense_names)
     with BundleWriter(run.bundle, name=recipe.name, version=run.path.name, extra={"seed": recipe.seed}) as writer:
-        TableRanker(table.workflow(), exported, recipe.model.kind).save(writer)
+        TableRanker(table.workflow(), exported, recipe.model.kind, recipe.data.tasks).save(writer)
         writer.write_text(RECIPE_NAME, dump(recipe))
     return Bundle.open(run.bundle, verify=False)
 

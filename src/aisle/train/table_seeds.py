@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from aisle.evaluate.predictions import Predictions, bootstrap_ensemble, named_metrics
+from aisle.evaluate.predictions import Predictions, bootstrap_ensemble, metric_name, named_metrics
 from aisle.recipe import TableRecipe
 from aisle.train.table_directory import TRAIN_SET, TableDirectory, TablePlan
 from aisle.train.table_run import TableTraining, train_table
@@ -71,7 +71,7 @@ def write_group(group: TableDirectory, runs: Sequence[TableDirectory], which: di
             "mean_prediction": {
                 "metrics": named_metrics(means),
                 "intervals": {
-                    f"{name}/{metric}": found
+                    metric_name(name, metric): found
                     for name, several in predicted.items()
                     for metric, found in bootstrap_ensemble(several).items()
                 },

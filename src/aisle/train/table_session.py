@@ -86,5 +86,7 @@ def _check(recipe: TableRecipe, plan: TablePlan) -> None:
         )
     if plan.folds and not 2 <= plan.folds <= 255:
         raise ConfigError(f"--folds: expected from 2 to 255, received {plan.folds}")
+    if plan.folds and recipe.data.tasks:
+        raise ConfigError("--folds: expected a recipe of one label, whose predictions are for students, got several")
     if plan.folds and recipe.distill is not None:
         raise ConfigError("--folds: expected a recipe without distill: its predictions are for students, received one")

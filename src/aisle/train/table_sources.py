@@ -13,7 +13,7 @@ from aisle.features.frames import dtype_of
 from aisle.progress import Progress, silent
 from aisle.recipe.data import PARTS, FilesSplitSpec, TableDataSpec
 from aisle.schema import Schema
-from aisle.train.table_rows import PART, TableSource
+from aisle.train.table_rows import PART, TableSource, label_types
 
 
 def open_tables(data: TableDataSpec, progress: Progress = silent) -> dict[str, TableFile]:
@@ -78,9 +78,7 @@ def raw_rows(
 def _types(data: TableDataSpec, schema: Schema, source: TableSource) -> dict[str, pl.DataType]:
     """What texts are read as; other files have types of their own."""
     check_columns(source.table, dict.fromkeys(schema.names))
-    types: dict[str, pl.DataType] = {data.label: pl.Float64()}
-    if data.weight is not None:
-        types[data.weight] = pl.Float64()
+    types = label_types(data)
     if len(source.parts) > 1:
         types |= {name: pl.String() for name in splits.split_columns(data.split)}
     return types | {column.name: source.table.columns[column.name] or dtype_of(column) for column in schema}
