@@ -98,7 +98,7 @@ class Processes:
 
     def _start(self, number: int) -> None:
         context = multiprocessing.get_context("spawn")
-        with _threads_each(max(1, (os.cpu_count() or 1) // number)):
+        with threads_each(max(1, (os.cpu_count() or 1) // number)):
             for _ in range(number - len(self._workers)):
                 mine, theirs = context.Pipe()
                 process = context.Process(target=_work, args=(self._open_bench, theirs), daemon=True)
@@ -121,7 +121,7 @@ def _receive(process: BaseProcess, connection: Connection) -> None:
 
 
 @contextmanager
-def _threads_each(number: int) -> Iterator[None]:
+def threads_each(number: int) -> Iterator[None]:
     """Processes started in the block use so many threads, or fewer where the user says so.
 
     More would be many times slower: threads of one process wait for each other while those of another have the cores.
@@ -142,7 +142,7 @@ def _threads_each(number: int) -> Iterator[None]:
 def _work(open_bench: OpenBench, connection: Connection) -> None:
     """Make what is asked for, until the other end is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the process that started this one
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         with open_bench() as bench:
             while True:
@@ -157,7 +157,8 @@ def _work(open_bench: OpenBench, connection: Connection) -> None:
         connection.send(RuntimeError(f"in a process that makes parts of the training:\n{traceback.format_exc()}"))
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """End this process as soon as the one that started it has ended, however that came."""
     parent = multiprocessing.parent_process()
     assert parent is not None, "only started by another process"
     parent.join()
