@@ -19,16 +19,20 @@ endif
 TESTS := not quality
 JOBS ?= 2
 
-.PHONY: help setup demo test lint types arch docs bench clean
+.PHONY: help setup scale demo test lint types arch docs bench clean
 
 help:
 	@echo "make setup  an environment in .venv with everything that constraints.txt pins"
+	@echo "make scale  adds what training on several processes needs (docs/scale.md); its tests are skipped without"
 	@echo "make demo   a whole shop: imported, trained, evaluated, and served on http://127.0.0.1:8000"
 	@echo "make test   the tests"
 	@echo "make lint types arch docs   style, types, who may import whom, documents"
 	@echo "make bench  quality on real data and speed (minutes)"
 
 setup: $(STAMP)
+
+scale: $(STAMP)
+	$(BIN)/python -m pip install --no-deps --requirement scale-requirements.txt
 
 $(STAMP): pyproject.toml constraints.txt
 	$(call install,$(EXTRAS))
