@@ -21,7 +21,6 @@ from aisle import recipe as recipes
 from aisle.assemble import table_ranker
 from aisle.cli.hardware import describe_hardware
 from aisle.evaluate.comparison import difference
-from aisle.evaluate.predictions import Predictions
 from aisle.recipe import TableRecipe
 from aisle.train.table_directory import TableDirectory, TablePlan
 from aisle.train.table_ensemble import ensemble_runs
@@ -75,7 +74,7 @@ MODELS = {
     "dnn": _model("dnn"),
     "deepfm": _model("deepfm", *_SLOWER),
     "deepfm, bucketized": _model("deepfm", *_SLOWER, recipe="criteo-bucketized"),
-    "xdeepfm": _model("xdeepfm", *_SLOWER),
+    "xdeepfm": _model("xdeepfm", *_SLOWER, "training.precision=bfloat16"),
     "dcn": _model("dcn"),
     "dcn-v2": _model("dcn-v2"),
     "autoint": _model("autoint", *_SLOWER),
@@ -111,15 +110,15 @@ def train_entry(entry: Entry, directory: Path, seeds: Sequence[int]) -> TableDir
     )
 
 
-def summarize(run: TableDirectory, reference: Sequence[Predictions]) -> dict[str, Any]:
+def summarize(run: TableDirectory, reference: TableDirectory) -> dict[str, Any]:
     """Metrics over seeds, and the differences from the reference with their intervals."""
     metrics = run.read_metrics()
-    ours = [one.predictions("test") for one in run.trainings()]
     kept = ("model", "parameters", "model_bytes", "metrics", "deviations", "timing", "data")
-    return {
-        **{name: metrics[name] for name in kept if name in metrics},
-        f"minus_{REFERENCE}": {metric: asdict(difference(ours, reference, metric)) for metric in METRICS},
-    }
+    found = {name: metrics[name] for name in kept if name in metrics}
+    if run != reference:
+        tests = [[one.predictions("test") for one in several.trainings()] for several in (run, reference)]
+        found[f"minus_{REFERENCE}"] = {metric: asdict(difference(*tests, metric)) for metric in METRICS}
+    return found
 
 
 def measure(names: Sequence[str], seeds: Sequence[int], directory: Path) -> dict[str, Any]:
@@ -128,7 +127,7 @@ def measure(names: Sequence[str], seeds: Sequence[int], directory: Path) -> dict
     for name in dict.fromkeys([REFERENCE, *names]):
         print(f"{name} ...", flush=True)
         runs[name] = train_entry(MODELS[name], directory / name.replace(", ", "-"), seeds)
-    reference = [one.predictions("test") for one in runs[REFERENCE].trainings()]
+    reference = runs[REFERENCE]
     found = {name: summarize(run, reference) | {"command": MODELS[name].command(seeds)} for name, run in runs.items()}
     if len(runs) > 2:
         members = [run.path for run in runs.values()]
