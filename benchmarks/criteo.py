@@ -110,14 +110,14 @@ def train_entry(entry: Entry, directory: Path, seeds: Sequence[int]) -> TableDir
     )
 
 
-def summarize(run: TableDirectory, reference: TableDirectory) -> dict[str, Any]:
-    """Metrics over seeds, and the differences from the reference with their intervals."""
+def summarize(run: TableDirectory, reference: TableDirectory, name: str = f"minus_{REFERENCE}") -> dict[str, Any]:
+    """Metrics over seeds, and by a name the differences from the reference with their intervals."""
     metrics = run.read_metrics()
     kept = ("model", "parameters", "model_bytes", "metrics", "deviations", "timing", "data")
-    found = {name: metrics[name] for name in kept if name in metrics}
+    found = {one: metrics[one] for one in kept if one in metrics}
     if run != reference:
         tests = [[one.predictions("test") for one in several.trainings()] for several in (run, reference)]
-        found[f"minus_{REFERENCE}"] = {metric: asdict(difference(*tests, metric)) for metric in METRICS}
+        found[name] = {metric: asdict(difference(*tests, metric)) for metric in METRICS}
     return found
 
 

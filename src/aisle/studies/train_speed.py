@@ -102,6 +102,27 @@ def measure_training_speed(settings: SpeedSettings, progress: Progress = silent)
         torch.set_num_threads(threads)
 
 
+def measure_step(settings: SpeedSettings) -> dict[str, float]:
+    """Our bfloat16 step alone: microseconds a sample, samples per second, and the bytes of tables and their state."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(settings.threads or threads)
+    try:
+        rows = make_stream(settings, settings.batch_size * 4)
+        batches = list(Batches(rows, batch_size=settings.batch_size, seed=settings.seed).epoch(0))
+        ranker = _our_ranker(settings)
+        optimizers = _our_optimizers(ranker, settings)
+        step = TrainingStep(ranker, optimizers, _loss, "bfloat16")
+        seconds = statistics.median(_take_turns({OURS: step}, batches, settings.num_turns, silent)[OURS])
+    finally:
+        torch.set_num_threads(threads)
+    kept = [ranker.embeddings.table.weight, *optimizers.tensors_of_tables().values()]
+    return {
+        "microseconds_per_sample": round(seconds / settings.batch_size * 1e6, 3),
+        "samples_per_second": round(settings.batch_size / seconds),
+        "table_bytes": sum(tensor.nbytes for tensor in kept),
+    }
+
+
 def make_stream(settings: SpeedSettings, num_rows: int) -> RankerRows:
     """Rows whose labels follow a hidden rule of the dense features and of the commonest ids."""
     draw = np.random.default_rng(settings.seed)
@@ -152,6 +173,16 @@ def _summary(seconds: list[float], ours: list[float], batch_size: int) -> dict[s
 
 
 def _ours(settings: SpeedSettings, precision: Precision) -> TrainingStep:
+    ranker = _our_ranker(settings)
+    return TrainingStep(ranker, _our_optimizers(ranker, settings), _loss, precision)
+
+
+def _our_optimizers(ranker: DLRM, settings: SpeedSettings) -> Optimizers:
+    how = OptimizerSettings(dense="adagrad", learning_rate=_LEARNING_RATE, tables=settings.table_optimizer)
+    return Optimizers(ranker, how)
+
+
+def _our_ranker(settings: SpeedSettings) -> DLRM:
     generator = torch.Generator().manual_seed(settings.seed)
     tables = [
         EmbeddingBagConfig(
@@ -162,15 +193,13 @@ def _ours(settings: SpeedSettings, precision: Precision) -> TrainingStep:
         )
         for number in range(settings.num_tables)
     ]
-    ranker = DLRM(
+    return DLRM(
         EmbeddingBagCollection(tables, generator=generator),
         num_dense=settings.num_dense,
         dense_layers=settings.dense_layers,
         over_layers=settings.over_layers,
         generator=generator,
     )
-    how = OptimizerSettings(dense="adagrad", learning_rate=_LEARNING_RATE, tables=settings.table_optimizer)
-    return TrainingStep(ranker, Optimizers(ranker, how), _loss, precision)
 
 
 def _loss(logits_B: Tensor, batch: Batch) -> Tensor:

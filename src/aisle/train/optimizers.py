@@ -83,9 +83,11 @@ class Optimizers:
             for number, values in self._dense.state_dict()["state"].items()
             for name, value in values.items()
         }
-        if self._tables is not None:
-            tensors |= {f"tables/{name}": value for name, value in self._tables.state_dict().items()}
-        return tensors
+        return tensors | {f"tables/{name}": value for name, value in self.tensors_of_tables().items()}
+
+    def tensors_of_tables(self) -> dict[str, Tensor]:
+        """The state of the rule of rows; nothing where tables are trained whole."""
+        return {} if self._tables is None else self._tables.state_dict()
 
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on from what :meth:`tensors` gave."""
