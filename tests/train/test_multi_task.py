@@ -11,12 +11,14 @@ import pytest
 
 from aisle.assemble import table_ranker
 from aisle.bundle import Bundle
+from aisle.data.impressions import impression_table
+from aisle.data.simulate import simulate_shop
 from aisle.errors import ConfigError, DataError
 from aisle.evaluate.comparison import compare
 from aisle.metrics import auc, log_loss
 from aisle.pipeline.calibration import sigmoid
 from aisle.pipeline.table_ranker import load_table_ranker
-from aisle.recipe import TableRecipe, dump, parse_strict
+from aisle.recipe import TableRecipe, dump, load, parse_strict
 from aisle.train.table_directory import TableDirectory, TablePlan
 from aisle.train.table_ensemble import ensemble_runs
 from aisle.train.table_evaluation import evaluate_table
@@ -209,3 +211,14 @@ def test_labels_are_no_features_and_must_be_there(path: Path, tmp_path: Path) ->
         prepared(make_recipe(tmp_path / "none.parquet", ESMM))
     with pytest.raises(ConfigError, match="--folds: expected a recipe of one label"):
         train_table_recipe(recipe, tmp_path / "folds", table_ranker, plan=TablePlan(folds=2))
+
+
+def test_the_recipe_of_a_simulated_shop_fits_its_table(tmp_path: Path) -> None:
+    shop = simulate_shop(150, 60, 40, seed=1)
+    table = impression_table(shop.items, shop.events)
+    table.write_parquet(tmp_path / "impressions.parquet")
+    recipe = load("simulated-multi-task", [f"data.train={tmp_path / 'impressions.parquet'}"])
+    assert isinstance(recipe, TableRecipe)
+    rows = prepared(recipe).rows["train"]
+    assert tuple(rows.label_R.sum(axis=0).astype(int)) == table.select(TASKS)[: len(rows)].sum().row(0)
+    assert rows.weight_R.shape == rows.label_R.shape == (len(rows), 2) and rows.weight_R.min() == 1
