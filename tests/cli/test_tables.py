@@ -66,6 +66,8 @@ def test_seeds_from_the_shell(shell: Shell, recipe: Path) -> None:
         (["small", "--seeds", "0,x"], 2, "expected numbers from 0 on with commas between, received '0,x'"),
         (["small", "--seeds", "1"], 1, "two or more different seeds"),
         (["small", "--jobs", "2"], 2, "--jobs: only the recipe of a shop takes it"),
+        (["small", "--procs", "2"], 1, "--procs: expected "),
+        (["shop", "--procs", "2"], 2, "--procs: only the recipe of a table takes it"),
         (["small", "--activate", "never"], 2, "--activate: only the recipe of a shop takes it"),
         (["small", "--set", "model.kind=dlmr"], 1, "model"),
         (["small", "--set", "data.train=gone.parquet"], 1, "gone.parquet"),

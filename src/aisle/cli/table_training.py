@@ -24,6 +24,7 @@ class TableOptions:
     resume: bool
     seeds: str | None
     folds: int | None
+    procs: int | None
     as_json: bool
 
 
@@ -53,7 +54,15 @@ def train_table_run(recipe: TableRecipe, options: TableOptions) -> None:
         plan = TableDirectory(output).plan()
     try:
         with show_progress() as progress:
-            run = train_table_recipe(recipe, output, table_ranker, plan=plan, resume=options.resume, progress=progress)
+            run = train_table_recipe(
+                recipe,
+                output,
+                table_ranker,
+                plan=plan,
+                resume=options.resume,
+                num_ranks=options.procs or 1,
+                progress=progress,
+            )
     except KeyboardInterrupt:
         click.echo(f"What is finished is kept: aisle train --resume -o {output} goes on.", err=True)
         raise

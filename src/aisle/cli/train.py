@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     help="Of a table: train once without each fold, and predict it, for students (recipe: distill).",
 )
 @click.option(
+    "--procs",
+    type=click.IntRange(1),
+    help="Of a table: processes that share the embedding tables and the rows of every batch.  [default: 1]",
+)
+@click.option(
     "--activate",
     type=click.Choice(["auto", "always", "never"]),
     help="Of a shop: whether the new bundle serves.  [default: auto, unless it is worse]",
@@ -43,12 +48,14 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(
     context: CliContext,
+    *,
     recipe: str | None,
     overrides: tuple[str, ...],
     output: Path | None,
     resume: bool,
     seeds: str | None,
     folds: int | None,
+    procs: int | None,
     activate: Activate | None,
     jobs: int | None,
     as_json: bool,
@@ -69,21 +76,22 @@ def command(
     Examples:
       aisle -C my-shop train shop --set windows.horizon_days=14
       aisle train criteo --set model.kind=dcn-v2 --seeds 0,1,2 -o runs/dcn-v2
+      aisle train criteo --set training.table_optimizer=row_wise_adagrad --procs 2
     """
     from aisle import recipe as recipes
     from aisle.cli.table_training import TableOptions, of_table, train_table_run, unfinished_table
 
-    options = TableOptions(output, resume, seeds, folds, as_json)
+    options = TableOptions(output, resume, seeds, folds, procs, as_json)
     if resume and recipe is None and not overrides and output is not None and of_table(output):
         train_table_run(unfinished_table(output), options)
         return
     if resume and recipe is None and not overrides:
-        _refuse("table", {"--seeds": seeds, "--folds": folds})
+        _refuse("table", {"--seeds": seeds, "--folds": folds, "--procs": procs})
         _train_shop(context, None, output, resume, activate, jobs, as_json)
         return
     parsed = recipes.load(recipe or "shop", list(overrides))
     if isinstance(parsed, recipes.ShopRecipe):
-        _refuse("table", {"--seeds": seeds, "--folds": folds})
+        _refuse("table", {"--seeds": seeds, "--folds": folds, "--procs": procs})
         _train_shop(context, parsed, output, resume, activate, jobs, as_json)
     else:
         _refuse("shop", {"--activate": activate, "--jobs": jobs})

@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
@@ -27,12 +27,12 @@ from torch import distributed
 
 from aisle.errors import AisleError, BackendUnavailableError, ConfigError, DataError
 from aisle.models import Ranker
-from aisle.nn.embeddings import EmbeddingBagCollection
-from aisle.nn.tables import Full
+from aisle.nn.tables import EmbeddingBagConfig, Full
 from aisle.progress import Progress, silent
 from aisle.train.loop import LoopSettings, train_ranker
 from aisle.train.side_by_side import end_with_parent, threads_each
 from aisle.train.stored_rows import StoredRows
+from aisle.train.table_optimizers import TableRule
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +67,16 @@ class RankTraining:
     resume: bool = False
 
 
-def check_ranks(embeddings: EmbeddingBagCollection, settings: LoopSettings) -> None:
-    """Refuse what several ranks would train otherwise than one process.
+def check_ranks(rule: TableRule | None, l2: float) -> None:
+    """Refuse what several ranks cannot train, or would train otherwise than one process.
+
+    Args:
+        rule: How rows of tables move.
+        l2: Their penalty.
 
     Raises:
         BackendUnavailableError: TorchRec is not installed.
-        ConfigError: a table is not full or has bags, or its rows move by a rule that FBGEMM has not, or has otherwise.
+        ConfigError: FBGEMM has not the rule, or has it otherwise.
     """
     missing = [name for name in _LIBRARIES if find_spec(name) is None]
     if missing:
@@ -81,26 +85,33 @@ def check_ranks(embeddings: EmbeddingBagCollection, settings: LoopSettings) -> N
             "cannot be imported; pip install --no-deps -r scale-requirements.txt (see docs/scale.md), or train with "
             "--procs 1"
         )
-    for table in embeddings.tables:
+    if rule not in _RULES or l2 > 0:
+        raise ConfigError(
+            f"--procs: expected a table_optimizer of {', '.join(_RULES)} without table_l2, received {rule} with "
+            f"{l2:g}; --set training.table_optimizer=row_wise_adagrad --set training.table_l2=0, or --procs 1"
+        )
+
+
+def check_tables(tables: Sequence[EmbeddingBagConfig]) -> None:
+    """Refuse tables that ranks cannot share.
+
+    Raises:
+        ConfigError: one is not full, or has bags.
+    """
+    for table in tables:
         if not isinstance(table.kind, Full) or table.bag_names:
             what = "bags of ids" if table.bag_names else f"the kind {table.kind.name}"
             raise ConfigError(
-                f"--procs: expected full tables of single ids, table {table.name} has {what}; "
-                "--set tables.kind.kind=full, or --procs 1"
+                f"--procs: expected full tables of single ids, table {table.name} has {what}; leave the kinds out of "
+                "the recipe's tables, or --procs 1"
             )
-    if settings.table_optimizer not in _RULES or settings.table_l2 > 0:
-        raise ConfigError(
-            f"--procs: expected a table_optimizer of {', '.join(_RULES)} without table_l2, received "
-            f"{settings.table_optimizer} with {settings.table_l2:g}; "
-            "--set training.table_optimizer=row_wise_adagrad --set training.table_l2=0, or --procs 1"
-        )
 
 
 def train_on_ranks(training: RankTraining, num_ranks: int, progress: Progress = silent) -> None:
     """Train on processes of this machine; the result is the last checkpoint, which says that it is finished.
 
     Args:
-        training: What :func:`check_ranks` has nothing against.
+        training: What :func:`check_ranks` and :func:`check_tables` have nothing against.
         num_ranks: Processes; each gets its share of the cores.
         progress: Told of steps done.
 

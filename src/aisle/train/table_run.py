@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,12 @@ from aisle.progress import Progress, silent
 from aisle.recipe import TableRecipe, dump
 from aisle.train.batches import RankerRows
 from aisle.train.checkpoints import Checkpoints
+from aisle.train.distributed import RankTraining, check_tables, train_on_ranks
 from aisle.train.export import export_ranker
 from aisle.train.loop import Fit, LoopSettings, train_ranker
 from aisle.train.prediction import predict
 from aisle.train.run_directory import RECIPE_NAME, write_atomically
+from aisle.train.stored_rows import StoredRows
 from aisle.train.table_data import PreparedTable
 from aisle.train.table_directory import TRAIN_SET, TableDirectory
 
@@ -46,6 +49,7 @@ class TableTraining:
         build: Makes the model.
         soft_label_R: Probabilities to learn from instead of the training rows' labels.
         resume: Go on with what a directory holds.
+        num_ranks: Processes that share the tables and the rows of every batch.
         progress: Told of steps.
     """
 
@@ -53,6 +57,7 @@ class TableTraining:
     build: BuildTable
     soft_label_R: NDArray[np.float32] | None = None
     resume: bool = False
+    num_ranks: int = 1
     progress: Progress = silent
 
     def resumed(self) -> TableTraining:
@@ -92,18 +97,7 @@ def _train(recipe: TableRecipe, run: TableDirectory, training: TableTraining, ro
         rows = replace(rows, label_R=training.soft_label_R)
     logger.info("recipe %s, model %s, seed %d, %d rows", recipe.name, recipe.model.kind, recipe.seed, len(rows))
     ranker = training.build(recipe, table.dense_names, table.table_sizes)
-    settings = LoopSettings(**recipe.training.model_dump(), seed=recipe.seed)
-    clock = _Clock(run.checkpoints / _CLOCK_NAME, training.progress)
-    fit = train_ranker(
-        ranker,
-        rows,
-        table.rows["valid"],
-        settings,
-        checkpoints=Checkpoints(run.checkpoints),
-        resume=True,
-        progress=clock,
-    )
-    seconds = clock.stop()
+    fit, seconds = _fit(recipe, run, training, ranker, rows)
     training.progress("write the run", 0, None)
     bundle = _write_bundle(recipe, run, table, ranker)
     predicted: dict[str, Predictions] = {}
@@ -132,6 +126,30 @@ def _predictions_of(recipe: TableRecipe, ranker: Ranker, name: str, rows: Ranker
     label, weight = np.array(rows.label_R), np.array(rows.weight_R)
     data = recipe.data
     return sets_of(name, predict(ranker, rows), label, weight, tasks=data.tasks, main=data.label)
+
+
+def _fit(
+    recipe: TableRecipe, run: TableDirectory, training: TableTraining, ranker: Ranker, rows: RankerRows
+) -> tuple[Fit, float]:
+    """Train, or go on with it; gives the seconds too."""
+    table, valid = training.table, training.table.rows["valid"]
+    settings = LoopSettings(**recipe.training.model_dump(), seed=recipe.seed)
+    clock = _Clock(run.checkpoints / _CLOCK_NAME, training.progress)
+    if training.num_ranks > 1:
+        check_tables(ranker.embeddings.tables)
+        of_ranks = RankTraining(
+            build=partial(training.build, recipe, table.dense_names, table.table_sizes),
+            rows=StoredRows.of(rows),
+            later=StoredRows.of(valid),
+            settings=settings,
+            checkpoints=run.checkpoints,
+            resume=True,
+        )
+        train_on_ranks(of_ranks, training.num_ranks, clock)
+    # Where ranks have trained, the last checkpoint says that nothing is left to do, and holds what they have learnt.
+    checkpoints = Checkpoints(run.checkpoints)
+    fit = train_ranker(ranker, rows, valid, settings, checkpoints=checkpoints, resume=True, progress=clock)
+    return fit, clock.stop()
 
 
 def _write_bundle(recipe: TableRecipe, run: TableDirectory, table: PreparedTable, ranker: Ranker) -> Bundle:

@@ -12,6 +12,7 @@ from aisle.errors import ConfigError
 from aisle.progress import Progress, silent
 from aisle.recipe import TableRecipe
 from aisle.train.distillation import soft_labels
+from aisle.train.distributed import check_ranks
 from aisle.train.prepared_cache import prune
 from aisle.train.table_data import PreparedTable, prepare_table
 from aisle.train.table_directory import TRAIN_SET, TableDirectory, TablePlan
@@ -34,6 +35,7 @@ def train_table_recipe(
     *,
     plan: TablePlan | None = None,
     resume: bool = False,
+    num_ranks: int = 1,
     progress: Progress = silent,
 ) -> TableDirectory:
     """Train a table recipe as a plan says.
@@ -44,20 +46,24 @@ def train_table_recipe(
         build: Makes the model.
         plan: Seeds or folds; missing: one training under the recipe's seed.
         resume: Go on with what was interrupted there.
+        num_ranks: Processes that share the tables and the rows of every batch of a training.
         progress: Told of each step.
 
     Raises:
         ConfigError: the recipe or the directory is not as it must be, or the plan is none for the recipe.
         DataError: the data is not as it must be.
+        BackendUnavailableError: several ranks need libraries that are not installed.
     """
     plan = plan or TablePlan()
     _check(recipe, plan)
+    if num_ranks > 1:
+        check_ranks(recipe.training.table_optimizer, recipe.training.table_l2)
     run = TableDirectory(output)
     if resume and run.is_written:  # nothing is left to do, whether or not its data is still there
         run.begin(recipe, plan, resume=True)
         return run
     table = prepared(recipe, progress)
-    training = TableTraining(table, build, resume=resume, progress=progress)
+    training = TableTraining(table, build, resume=resume, num_ranks=num_ranks, progress=progress)
     if recipe.distill is not None:
         label_R = table.rows[TRAIN_SET].label_R
         training = replace(training, soft_label_R=soft_labels(recipe.distill, recipe.data, label_R, progress))
