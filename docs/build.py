@@ -1,4 +1,4 @@
-"""Builds ``docs/reference/cli.md`` from the commands and the README's table from results; checks every local link."""
+"""Builds ``docs/reference/cli.md`` from the commands, and tables from results; checks every local link."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ import click
 
 from aisle.cli.entry import group
 
+sys.path.insert(0, str(Path(__file__).parent))
+from ranking_results import ranking_results  # beside this script
+
 ROOT = Path(__file__).resolve().parents[1]
+RANKING = ROOT / "docs" / "results" / "ranking.md"
 REFERENCE = ROOT / "docs" / "reference" / "cli.md"
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -164,6 +168,7 @@ def main() -> int:
     """Write the reference and the results, check the links."""
     text = README.read_text(encoding="utf-8")
     README.write_text(_MARKED.sub(lambda found: found[1] + results_table() + found[2], text), encoding="utf-8")
+    RANKING.write_text(ranking_results(RESULTS), encoding="utf-8")
     REFERENCE.parent.mkdir(exist_ok=True)
     REFERENCE.write_text(cli_reference(), encoding="utf-8")
     documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
