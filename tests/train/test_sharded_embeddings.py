@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,15 @@ TABLES = [
 
 def _collection() -> EmbeddingBagCollection:
     return EmbeddingBagCollection(TABLES, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """TorchRec gives the root logger a handler, which would outlive what pytest puts in stderr's place."""
+    handlers, level = list(logging.root.handlers), logging.root.level
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 @pytest.fixture
