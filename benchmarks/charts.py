@@ -127,6 +127,46 @@ def closed_loop_chart(result: Mapping[str, Any]) -> str:
     return drawing.svg()
 
 
+def train_scale_chart(result: Mapping[str, Any]) -> str:
+    """Microseconds a sample over the rows of tables, and over the batch, one line per number of threads."""
+    width, height, top = 300.0, 240.0, 56.0
+    drawing = Drawing(2 * (width + 90), top + height + 84, "The cost of a training step against scale")
+    drawing.text(64, 22, "A training step of DLRM: microseconds a sample", size=14, bold=True)
+    steps = result["steps"]
+    common = steps[0]["batch_size"]
+    rows_of_base = next(step["table_rows"] for step in steps if step["batch_size"] != common)
+    panels = (
+        ("rows of a table", "table_rows", [step for step in steps if step["batch_size"] == common]),
+        ("rows of a batch", "batch_size", [step for step in steps if step["table_rows"] == rows_of_base]),
+    )
+    reach = math.ceil(max(step["microseconds_per_sample"] for step in steps) / 10) * 10
+    threads = sorted({step["threads"] for step in steps})
+    for panel, (label, axis, shown) in enumerate(panels):
+        left = 64 + panel * (width + 80)
+        _grid(drawing, left, top, width, height, reach)
+        values = sorted({step[axis] for step in shown})
+        low, high = math.log10(values[0]), math.log10(values[-1])
+        place = {value: left + width * (math.log10(value) - low) / (high - low) for value in values}
+        for value in values:
+            drawing.text(place[value], top + height + 16, f"{value:,}", anchor="middle", size=10)
+        drawing.text(left + width / 2, top + height + 36, label, anchor="middle")
+        for number, one in enumerate(threads):
+            of_threads = {step[axis]: step["microseconds_per_sample"] for step in shown if step["threads"] == one}
+            points = [(place[value], top + height * (1 - of_threads[value] / reach)) for value in sorted(of_threads)]
+            drawing.path(points, COLOURS[number])
+    for number, one in enumerate(threads):
+        drawing.bar(64 + 150 * number, top + height + 56, 10, 10, COLOURS[number])
+        drawing.text(80 + 150 * number, top + height + 65, f"{one} thread{'s' if one > 1 else ''}")
+    return drawing.svg()
+
+
+def _grid(drawing: Drawing, left: float, top: float, width: float, height: float, reach: float) -> None:
+    for step in range(5):
+        y = top + height * (1 - step / 4)
+        drawing.line(left, y, left + width, y)
+        drawing.text(left - 8, y + 4, f"{reach * step / 4:g}", anchor="end")
+
+
 def _weekly(daily: Sequence[float]) -> list[float]:
     """Means of seven days; the last week may be shorter."""
     weeks = [daily[start : start + 7] for start in range(0, len(daily), 7)]
@@ -155,6 +195,9 @@ def charts(results: Path) -> dict[str, str]:
     profile = results / "profile_criteo.json"
     if profile.is_file():
         drawn["profile_criteo.svg"] = profile_chart(json.loads(profile.read_text(encoding="utf-8")))
+    scale = results / "train_scale.json"
+    if scale.is_file():
+        drawn["train_scale.svg"] = train_scale_chart(json.loads(scale.read_text(encoding="utf-8")))
     return drawn
 
 

@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.charts import CHARTS, PLACEMENT, RESULTS, ablation_chart, calibration_chart, charts
+from benchmarks.charts import (
+    CHARTS,
+    PLACEMENT,
+    RESULTS,
+    ablation_chart,
+    calibration_chart,
+    charts,
+    train_scale_chart,
+)
 
 
 def circles(svg: str) -> list[tuple[float, float]]:
@@ -64,3 +72,14 @@ def test_committed_charts_are_those_of_the_committed_results() -> None:
     assert {path.name for path in CHARTS.glob("*.svg")} == set(drawn), "run: python -m benchmarks.charts"
     for name, svg in drawn.items():
         assert (CHARTS / name).read_text(encoding="utf-8") == svg, f"{name}: run: python -m benchmarks.charts"
+
+
+def test_the_cost_of_scale_has_a_line_for_each_number_of_threads() -> None:
+    steps = [
+        {"threads": threads, "table_rows": rows, "batch_size": batch, "microseconds_per_sample": 10.0 / threads}
+        for threads in (1, 2)
+        for rows, batch in ((100, 32), (1000, 32), (100, 8), (100, 64))
+    ]
+    svg = train_scale_chart({"steps": steps})
+    assert svg.count("<polyline") == 4
+    assert "rows of a table" in svg and "rows of a batch" in svg and "2 threads" in svg
