@@ -30,6 +30,10 @@ RESULTS = Path(__file__).parent / "results"
 RECIPES = Path(__file__).parent.parent / "recipes"
 REFERENCE = "logistic"
 ENSEMBLE = "mean of all"
+#: A student, and whose out-of-fold predictions it learns from.
+STUDENT = "dlrm, bucketized, distilled"
+TEACHERS = ("logistic", "dlrm", "wide-deep")
+NUM_FOLDS = 5
 METRICS = ("auc", "logloss")
 
 
@@ -46,10 +50,10 @@ class Entry:
         assert isinstance(recipe, TableRecipe), "a benchmark of tables"
         return recipe
 
-    def command(self, seeds: Sequence[int]) -> str:
+    def command(self, how: str) -> str:
         """What trains it from the shell."""
         sets = " ".join(f"--set '{override}'" for override in self.overrides)
-        return f"aisle train recipes/{self.recipe}.yaml {sets} --seeds {','.join(map(str, seeds))} -o OUT"
+        return " ".join(filter(None, [f"aisle train recipes/{self.recipe}.yaml", sets, how]))
 
 
 def _linear(recipe: str) -> Entry:
@@ -103,11 +107,32 @@ PEERS = {
 }
 
 
+def _under(seeds: Sequence[int]) -> str:
+    return f"--seeds {','.join(map(str, seeds))} -o OUT"
+
+
 def train_entry(entry: Entry, directory: Path, seeds: Sequence[int]) -> TableDirectory:
     """Train a model under each seed, or go on where that was interrupted."""
     return train_table_recipe(
         entry.load(), directory, table_ranker, plan=TablePlan(seeds=tuple(seeds)), resume=directory.exists()
     )
+
+
+def train_student(directory: Path, seeds: Sequence[int]) -> tuple[TableDirectory, list[str]]:
+    """Train teachers that leave out a fold each, and a student of theirs; gives the commands too."""
+    folds, commands = [], []
+    for name in TEACHERS:
+        print(f"{name} without a fold ...", flush=True)
+        place, entry = directory / f"folds-{name}", MODELS[name]
+        plan = TablePlan(folds=NUM_FOLDS)
+        folds.append(train_table_recipe(entry.load(), place, table_ranker, plan=plan, resume=place.exists()).path)
+        commands.append(entry.command(f"--folds {NUM_FOLDS} -o FOLDS-{name}"))
+    fixed = ("training.num_epochs=3", "distill.weight=0.8")
+    student = Entry("criteo-bucketized", (*fixed, f"distill.runs=[{', '.join(map(str, folds))}]"))
+    print(f"{STUDENT} ...", flush=True)
+    named = Entry("criteo-bucketized", (*fixed, f"distill.runs=[{', '.join(f'FOLDS-{name}' for name in TEACHERS)}]"))
+    commands.append(named.command(_under(seeds)))
+    return train_entry(student, directory / "distilled", seeds), commands
 
 
 def summarize(run: TableDirectory, reference: TableDirectory, name: str = f"minus_{REFERENCE}") -> dict[str, Any]:
@@ -121,19 +146,24 @@ def summarize(run: TableDirectory, reference: TableDirectory, name: str = f"minu
     return found
 
 
-def measure(names: Sequence[str], seeds: Sequence[int], directory: Path) -> dict[str, Any]:
-    """Train models, and compare them and their mean with logistic regression."""
+def measure(names: Sequence[str], seeds: Sequence[int], directory: Path, *, is_distilled: bool) -> dict[str, Any]:
+    """Train models, perhaps a student too, and compare them and the models' mean with logistic regression."""
     runs = {}
     for name in dict.fromkeys([REFERENCE, *names]):
         print(f"{name} ...", flush=True)
         runs[name] = train_entry(MODELS[name], directory / name.replace(", ", "-"), seeds)
     reference = runs[REFERENCE]
-    found = {name: summarize(run, reference) | {"command": MODELS[name].command(seeds)} for name, run in runs.items()}
+    found = {
+        name: summarize(run, reference) | {"command": MODELS[name].command(_under(seeds))} for name, run in runs.items()
+    }
     if len(runs) > 2:
         members = [run.path for run in runs.values()]
         with tempfile.TemporaryDirectory(prefix="aisle-criteo-") as folder:
             mean = ensemble_runs(members, Path(folder) / "mean")
             found[ENSEMBLE] = summarize(mean, reference) | {"members": len(members)}
+    if is_distilled:
+        student, commands = train_student(directory, seeds)
+        found[STUDENT] = summarize(student, reference) | {"command": commands}
     return found
 
 
@@ -153,14 +183,17 @@ def report(found: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, Any]:
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=lambda text: text.split(";"), default=list(MODELS), help="models, between ;")
+    parser.add_argument("--only", type=lambda text: text.split(";"), help="models, between ;, without the student")
     parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[0, 1, 2])
     parser.add_argument("--keep", type=Path, help="a directory that keeps the runs, to go on from")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the file is written")
     arguments = parser.parse_args()
     kept = nullcontext(arguments.keep) if arguments.keep else tempfile.TemporaryDirectory(prefix="aisle-criteo-")
     with kept as folder:
-        result = report(measure(arguments.only, arguments.seeds, Path(folder)), arguments.seeds)
+        found = measure(
+            arguments.only or list(MODELS), arguments.seeds, Path(folder), is_distilled=arguments.only is None
+        )
+        result = report(found, arguments.seeds)
     path = arguments.results / "criteo.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(path)

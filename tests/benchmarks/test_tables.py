@@ -29,7 +29,10 @@ def test_every_model_but_that_of_histories_is_measured() -> None:
 
 def test_the_command_trains_the_same() -> None:
     entry = criteo.Entry("criteo", ("model.kind=fm",))
-    assert entry.command([0, 1]) == "aisle train recipes/criteo.yaml --set 'model.kind=fm' --seeds 0,1 -o OUT"
+    assert entry.command("--seeds 0,1 -o OUT") == (
+        "aisle train recipes/criteo.yaml --set 'model.kind=fm' --seeds 0,1 -o OUT"
+    )
+    assert criteo.Entry("criteo").command("-o OUT") == "aisle train recipes/criteo.yaml -o OUT"
 
 
 @pytest.mark.parametrize("share", table_kinds.SHARES)

@@ -76,7 +76,7 @@ def command(
     Examples:
       aisle -C my-shop train shop --set windows.horizon_days=14
       aisle train criteo --set model.kind=dcn-v2 --seeds 0,1,2 -o runs/dcn-v2
-      aisle train criteo --set training.table_optimizer=row_wise_adagrad --procs 2
+      aisle train criteo --set training.table_optimizer=row_wise_adagrad --set training.table_l2=0 --procs 2
     """
     from aisle import recipe as recipes
     from aisle.cli.table_training import TableOptions, of_table, train_table_run, unfinished_table
