@@ -138,7 +138,7 @@ def train_student(directory: Path, seeds: Sequence[int]) -> tuple[TableDirectory
 def summarize(run: TableDirectory, reference: TableDirectory, name: str = f"minus_{REFERENCE}") -> dict[str, Any]:
     """Metrics over seeds, and by a name the differences from the reference with their intervals."""
     metrics = run.read_metrics()
-    kept = ("model", "parameters", "model_bytes", "metrics", "deviations", "timing", "data")
+    kept = ("model", "parameters", "model_bytes", "metrics", "deviations", "data")
     found = {one: metrics[one] for one in kept if one in metrics}
     if run != reference:
         tests = [[one.predictions("test") for one in several.trainings()] for several in (run, reference)]

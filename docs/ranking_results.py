@@ -32,15 +32,14 @@ def _criteo(result: Mapping[str, Any]) -> str:
         f"deviation; beside them the difference from {reference} regression on bucketized numbers, paired over "
         "test rows, with 95 % intervals over rows and seeds. A difference is real only where its interval excludes 0.",
         "",
-        f"| model | AUC | log loss | AUC minus {reference} | log loss minus {reference} | parameters | samples/s |",
-        "|---|---|---|---|---|---|---|",
+        f"| model | AUC | log loss | AUC minus {reference} | log loss minus {reference} | parameters |",
+        "|---|---|---|---|---|---|",
     ]
     for name, method in methods:
         gaps = method.get(f"minus_{reference}", {})
         cells = [_measured(method, "test/auc"), _measured(method, "test/logloss")]
         cells += [_gap(gaps[metric]) if metric in gaps else "" for metric in ("auc", "logloss")]
         cells += [f"{method['parameters']:,}" if method.get("parameters") else ""]
-        cells += [f"{round(method['timing']['samples_per_second'], -2):,.0f}" if method.get("timing") else ""]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += ["", "Others' implementations on the same rows, each measured by itself:", "", "| peer | AUC | log loss |"]
     lines += ["|---|---|---|"]
