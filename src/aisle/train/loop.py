@@ -56,7 +56,7 @@ class LoopSettings:
         table_optimizer: Of the rows that a batch looks up; missing: see
             :class:`aisle.train.optimizers.OptimizerSettings`.
         table_learning_rate: Of the embedding tables; the same if missing.
-        table_l2: The penalty of rows that a batch looks up.
+        table_l2: The L2 penalty of the tables; rows pay it when they are looked up.
         schedule: How the learning rates fall after the warm-up.
         warmup_steps: Steps over which the learning rates rise.
         evaluations_per_epoch: How often the later slice is looked at.
