@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from aisle.models import Ranker
 from aisle.models.ranking import LogisticRegression
 from aisle.nn.sparse import SparseFeatures
+from aisle.train.export import export_graph
 from aisle.train.loop import LoopSettings, train_ranker
 from tests.rankers import make_embeddings, make_logistic_regression, make_rows
 
@@ -38,3 +40,10 @@ def test_it_finds_planted_weights() -> None:
 def test_wide_tables_are_refused() -> None:
     with pytest.raises(ValueError, match="width 1"):
         LogisticRegression(make_embeddings(2), num_dense=1)
+
+
+def test_without_numbers_its_graph_has_no_empty_product() -> None:
+    """ONNX Runtime leaves the result of a product over nothing unset: whatever the memory held."""
+    graph = onnx.load_from_string(export_graph(LogisticRegression(make_embeddings(1), num_dense=0))).graph
+    assert {"MatMul", "Gemm"}.isdisjoint(node.op_type for node in graph.node)
+    assert len(graph.input) == 2

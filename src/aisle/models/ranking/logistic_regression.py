@@ -47,4 +47,6 @@ class LogisticRegression(nn.Module):
 
     def score(self, dense_BN: Tensor, embedded_BF1: Tensor) -> Tensor:
         """The logits [B] of dense features and the ids' weights."""
-        return dense_BN @ self.weight_N + embedded_BF1.sum(dim=(1, 2)) + self.bias
+        logits_B = embedded_BF1.sum(dim=(1, 2)) + self.bias
+        # Without dense features there is no product: ONNX Runtime leaves the result of an empty one unset.
+        return dense_BN @ self.weight_N + logits_B if self.num_dense > 0 else logits_B
