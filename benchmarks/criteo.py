@@ -34,6 +34,11 @@ ENSEMBLE = "mean of all"
 STUDENT = "dlrm, bucketized, distilled"
 TEACHERS = ("logistic", "dlrm", "wide-deep")
 NUM_FOLDS = 5
+STUDENT_NOTE = (
+    "of four students that were tried, one without bucketized numbers was as good on the validation rows (AUC .7720, "
+    "log loss .4776, two seeds) and reached .7613/.4796 on the test rows; the choice between the two was not by "
+    "validation alone"
+)
 METRICS = ("auc", "logloss")
 
 
@@ -163,7 +168,7 @@ def measure(names: Sequence[str], seeds: Sequence[int], directory: Path, *, is_d
             found[ENSEMBLE] = summarize(mean, reference) | {"members": len(members)}
     if is_distilled:
         student, commands = train_student(directory, seeds)
-        found[STUDENT] = summarize(student, reference) | {"command": commands}
+        found[STUDENT] = summarize(student, reference) | {"command": commands, "note": STUDENT_NOTE}
     return found
 
 

@@ -41,6 +41,7 @@ def _criteo(result: Mapping[str, Any]) -> str:
         cells += [_gap(gaps[metric]) if metric in gaps else "" for metric in ("auc", "logloss")]
         cells += [f"{method['parameters']:,}" if method.get("parameters") else ""]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    lines += [f"\nOf `{name}`: {method['note']}." for name, method in methods if "note" in method]
     lines += ["", "Others' implementations on the same rows, each measured by itself:", "", "| peer | AUC | log loss |"]
     lines += ["|---|---|---|"]
     lines += [f"| {name} | {peer['auc']:.4f} | {peer['logloss']:.4f} |" for name, peer in result["peers"].items()]
