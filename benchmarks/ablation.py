@@ -24,7 +24,7 @@ from aisle.features.candidates import CandidateFeaturizer
 from aisle.metrics import Targets
 from aisle.pipeline import Blend, RepeatPolicy
 from aisle.pipeline.rank_stage import RankStage
-from aisle.train.ranker_examples import RankerExamples
+from aisle.train.shop.ranker_examples import RankerExamples
 
 #: Lists are scored in parts of so many rows, to bound memory.
 ROWS_AT_ONCE = 50_000

@@ -38,7 +38,7 @@ from aisle.ingest import import_files
 from aisle.pipeline import Recommender
 from aisle.recipe import ShopRecipe
 from aisle.schema import DAY_MS
-from aisle.train.session import train_in_workspace
+from aisle.train.shop.session import train_in_workspace
 from aisle.workspace import Workspace
 
 RESULTS = Path(__file__).parent / "results"

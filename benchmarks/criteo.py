@@ -22,9 +22,9 @@ from aisle.assemble import table_ranker
 from aisle.cli.hardware import describe_hardware
 from aisle.evaluate.comparison import difference
 from aisle.recipe import TableRecipe
-from aisle.train.table_directory import TableDirectory, TablePlan
-from aisle.train.table_ensemble import ensemble_runs
-from aisle.train.table_session import train_table_recipe
+from aisle.train.tables.directory import TableDirectory, TablePlan
+from aisle.train.tables.ensemble import ensemble_runs
+from aisle.train.tables.session import train_table_recipe
 
 RESULTS = Path(__file__).parent / "results"
 RECIPES = Path(__file__).parent.parent / "recipes"

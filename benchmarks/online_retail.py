@@ -41,13 +41,13 @@ from aisle.evaluate.windows import Window
 from aisle.pipeline import Pipeline
 from aisle.progress import Progress
 from aisle.store.contract import BundleRecord
-from aisle.train.ranker import RankFit
-from aisle.train.ranker_snapshots import RankerSnapshots
-from aisle.train.run_directory import RunDirectory
-from aisle.train.shop import ShopFit, train_shop
-from aisle.train.shop_pipelines import signals_of
-from aisle.train.shop_ranker import RankerTraining, calibrated_stages
-from aisle.train.side_by_side import Processes, default_jobs
+from aisle.train.shop.pipelines import signals_of
+from aisle.train.shop.ranker import RankFit
+from aisle.train.shop.ranker_snapshots import RankerSnapshots
+from aisle.train.shop.rankers import RankerTraining, calibrated_stages
+from aisle.train.shop.run_directory import RunDirectory
+from aisle.train.shop.side_by_side import Processes, default_jobs
+from aisle.train.shop.training import ShopFit, train_shop
 from benchmarks.rankers import BoosterTraining, with_logistic_regression
 from benchmarks.shop import Shop, online_retail, open_bench
 

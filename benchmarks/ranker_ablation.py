@@ -40,12 +40,12 @@ from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.recipe.ranker import DlrmSpec, FieldDlrmSpec, RankerSpec
 from aisle.schema import DAY_MS
-from aisle.train.parts import snapshot_parts
-from aisle.train.ranker import ExamplesOf, FittedSnapshot, RankFit, calibrated, fit_rank_stage
-from aisle.train.ranker_examples import RankerExamples, collect_examples
-from aisle.train.ranker_snapshots import RankerSnapshots, example_times, ranker_of
-from aisle.train.shop import train_shop
-from aisle.train.side_by_side import Processes
+from aisle.train.shop.parts import snapshot_parts
+from aisle.train.shop.ranker import ExamplesOf, FittedSnapshot, RankFit, calibrated, fit_rank_stage
+from aisle.train.shop.ranker_examples import RankerExamples, collect_examples
+from aisle.train.shop.ranker_snapshots import RankerSnapshots, example_times, ranker_of
+from aisle.train.shop.side_by_side import Processes
+from aisle.train.shop.training import train_shop
 from benchmarks.ablation import Denied, blend_scores, measure_ranked, of_policies, stage_scores
 from benchmarks.online_retail import RESULTS, write
 from benchmarks.rankers import fit_booster, with_logistic_regression

@@ -19,8 +19,8 @@ from aisle.pipeline.calibration import Calibrator, PlattCalibrator
 from aisle.pipeline.rank_stage import Featurized, RankedCandidates, RankStage
 from aisle.recipe import ShopRecipe
 from aisle.recipe.ranker import LogisticSpec
-from aisle.train.ranker import ExamplesOf, FittedSnapshot, RankFit
-from aisle.train.ranker_snapshots import RankerSnapshots, ranker_of
+from aisle.train.shop.ranker import ExamplesOf, FittedSnapshot, RankFit
+from aisle.train.shop.ranker_snapshots import RankerSnapshots, ranker_of
 
 NUM_TREES = 400
 #: Settings of the two-stage sketch among the peers; threads are OpenMP's (OMP_NUM_THREADS).

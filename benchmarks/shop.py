@@ -19,9 +19,9 @@ from aisle.ingest import import_files
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.store import SqlStore
-from aisle.train.parts import Bench
-from aisle.train.shop_pipelines import Fitters
-from aisle.train.work_directory import WorkDirectory
+from aisle.train.shop.parts import Bench
+from aisle.train.shop.pipelines import Fitters
+from aisle.train.shop.work_directory import WorkDirectory
 from aisle.workspace import Workspace
 
 

@@ -7,7 +7,7 @@ import torch
 
 from aisle.models.ranking import DLRM, FieldDLRM, LogisticRegression
 from aisle.nn.embeddings import EmbeddingBagCollection, EmbeddingBagConfig
-from aisle.train.batches import RankerRows
+from aisle.train.engine.batches import RankerRows
 
 # Tests share few cores; and the same number of threads is part of "the same result".
 torch.set_num_threads(1)

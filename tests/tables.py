@@ -64,8 +64,8 @@ DLRM = {"kind": "dlrm", "dense_layers": [8], "over_layers": [8]}
 def make_table_runs(directory: Path) -> Path:
     """``table.parquet``, ``later.parquet``, and runs over them: ``seeds`` (logistic regression, 0 and 1), ``dlrm``."""
     from aisle.assemble import table_ranker
-    from aisle.train.table_directory import TablePlan
-    from aisle.train.table_session import train_table_recipe
+    from aisle.train.tables.directory import TablePlan
+    from aisle.train.tables.session import train_table_recipe
 
     write_table(directory / "table.parquet")
     write_table(directory / "later.parquet", 400, seed=1)

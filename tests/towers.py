@@ -12,7 +12,7 @@ from aisle.models.embedding_retrieval.two_tower import Tower
 from aisle.pipeline.generators import TextEncoder, Towers
 from aisle.pipeline.generators.towers import ItemFacts
 from aisle.pipeline.history_pools import HistoryPools
-from aisle.train.two_tower import export_tower
+from aisle.train.two_tower.fit import export_tower
 
 #: Three words on three axes.
 WORDS = {"tea": 0, "cup": 1, "lamp": 2}

@@ -37,14 +37,14 @@ from aisle.retrieval import (
     fit_repeats,
     fit_trending,
 )
-from aisle.train.shop_pipelines import Fitters
+from aisle.train.shop.pipelines import Fitters
 
 if TYPE_CHECKING:
     import torch
 
     from aisle.models import Ranker
     from aisle.nn.embeddings import EmbeddingBagCollection
-    from aisle.train.ranker import BuildRanker
+    from aisle.train.shop.ranker import BuildRanker
 
 _Fit = Callable[[str, Any, Snapshot, Signals], Sequence[Generator]]
 
@@ -57,7 +57,7 @@ def _fit_two_tower(name: str, spec: TwoTowerSpec, snapshot: Snapshot, signals: S
             f"generators.{name}: expected PyTorch to train a two-tower model, it is not installed; "
             "pip install 'aisle[train]', or leave the generator out of the recipe"
         ) from error
-    from aisle.train.two_tower import fit_two_tower
+    from aisle.train.two_tower.fit import fit_two_tower
 
     return fit_two_tower(name, spec, snapshot, signals)
 

@@ -12,10 +12,10 @@ from aisle.assemble import shop_fitters
 from aisle.data.snapshots import ShopLog
 from aisle.evaluate.windows import VARIANT_OF
 from aisle.recipe import ShopRecipe
-from aisle.train.ranker_examples import RankerExamples, collect_examples
-from aisle.train.ranker_snapshots import RankerSnapshots
-from aisle.train.shop_pipelines import Fitters
-from aisle.train.work_directory import WorkDirectory
+from aisle.train.shop.pipelines import Fitters
+from aisle.train.shop.ranker_examples import RankerExamples, collect_examples
+from aisle.train.shop.ranker_snapshots import RankerSnapshots
+from aisle.train.shop.work_directory import WorkDirectory
 from tests.histories import log_of
 from tests.train.conftest import REGULARS
 

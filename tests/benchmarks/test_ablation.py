@@ -10,8 +10,8 @@ from aisle.assemble import shop_fitters
 from aisle.errors import ConfigError
 from aisle.evaluate.shop_temporal import score_pipeline
 from aisle.evaluate.windows import VARIANT_OF
-from aisle.train.shop import train_shop
-from aisle.train.work_directory import WorkDirectory
+from aisle.train.shop.training import train_shop
+from aisle.train.shop.work_directory import WorkDirectory
 from benchmarks.ablation import Denied, blend_scores, measure_ranked, of_policies, stage_scores
 from tests.benchmarks.conftest import RankedShop
 

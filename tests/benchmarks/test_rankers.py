@@ -12,9 +12,9 @@ from aisle.evaluate.shop_temporal import evaluate_windows
 from aisle.evaluate.windows import VARIANT_OF
 from aisle.metrics import auc
 from aisle.pipeline import Blend
-from aisle.train.ranker_snapshots import RankerSnapshots, ranker_of
-from aisle.train.shop_ranker import RankerTraining, calibrated_stages
-from aisle.train.work_directory import WorkDirectory
+from aisle.train.shop.ranker_snapshots import RankerSnapshots, ranker_of
+from aisle.train.shop.rankers import RankerTraining, calibrated_stages
+from aisle.train.shop.work_directory import WorkDirectory
 from benchmarks.rankers import BoosterTraining, with_logistic_regression
 from tests.benchmarks.conftest import RankedShop
 

@@ -149,7 +149,7 @@ def test_an_interrupted_training_says_how_it_goes_on(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("aisle.train.table_run.named_metrics", pressed)
+        patch.setattr("aisle.train.tables.run.named_metrics", pressed)
         code, out, err = shell("train", str(recipe), "--set", "model.kind=logistic", "-o", "run")
     assert (code, out) == (130, "")
     assert err.endswith("What is finished is kept: aisle train --resume -o run goes on.\nInterrupted.\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aisle.cli.entry import run
-from aisle.train import session
+from aisle.train.shop import session
 from tests.cli.conftest import Shell
 from tests.train.conftest import SMALL
 

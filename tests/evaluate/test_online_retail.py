@@ -26,8 +26,8 @@ from aisle.pipeline.visitor_query import visitor_query
 from aisle.retrieval import Signals
 from aisle.schema import DAY_MS
 from aisle.store import SqlStore
-from aisle.train.shop import train_shop
-from aisle.train.work_directory import WorkDirectory
+from aisle.train.shop.training import train_shop
+from aisle.train.shop.work_directory import WorkDirectory
 from aisle.workspace import Workspace
 
 pytestmark = pytest.mark.data

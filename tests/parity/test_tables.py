@@ -16,9 +16,9 @@ from aisle.nn.tables import Full, Hashed, LowRank, QuotientRemainder, TableKind,
 from aisle.pipeline.calibration import PlattCalibrator
 from aisle.pipeline.embedding_lookup import EmbeddingLookup, JaggedIds
 from aisle.pipeline.onnx_ranker import OnnxRanker
+from aisle.train.engine.loop import LoopSettings, train_ranker
+from aisle.train.engine.prediction import predict
 from aisle.train.export import export_ranker
-from aisle.train.loop import LoopSettings, train_ranker
-from aisle.train.prediction import predict
 from tests.rankers import NUM_DENSE, TABLE_ROWS, generator, make_rows
 
 ROWS, DIM = 40, 6

@@ -20,9 +20,9 @@ from aisle.studies.profile import profile_recipe, profile_training
 from aisle.studies.profile_chart import profile_chart
 from aisle.studies.step_memory import batch_bytes, measure_memory
 from aisle.studies.step_times import DATA, Stopwatch
-from aisle.train.batches import Batch, Batches, RankerRows
-from aisle.train.loop import LoopSettings
-from aisle.train.table_optimizers import TableOptimizer
+from aisle.train.engine.batches import Batch, Batches, RankerRows
+from aisle.train.engine.loop import LoopSettings
+from aisle.train.engine.table_optimizers import TableOptimizer
 from tests.contracts.rankers import FEATURES, HISTORY, NUM_DENSE, RankerCase
 from tests.rankers import generator, make_embeddings, make_rows
 from tests.tables import DLRM as SMALL_DLRM

@@ -14,8 +14,8 @@ from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.schema import Event
 from aisle.store import SqlStore
-from aisle.train.activation import Activate
-from aisle.train.session import TrainingResult, train_in_workspace
+from aisle.train.shop.activation import Activate
+from aisle.train.shop.session import TrainingResult, train_in_workspace
 from aisle.workspace import Workspace
 from tests.histories import Line, at
 

@@ -9,8 +9,8 @@ import torch
 
 from aisle import recipe as recipes
 from aisle.assemble import shop_fitters
-from aisle.train import work_directory
-from aisle.train.session import train_in_workspace
+from aisle.train.shop import work_directory
+from aisle.train.shop.session import train_in_workspace
 from aisle.workspace import Workspace
 
 #: Three cheap generators and a small ranker: three fits of it, of examples from two snapshots each.

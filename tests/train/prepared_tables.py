@@ -14,7 +14,7 @@ import polars as pl
 from aisle.data import table_files
 from aisle.recipe import TableRecipe
 from aisle.recipe.strict import parse_strict
-from aisle.train.table_data import prepare_table
+from aisle.train.tables.data import prepare_table
 
 FEATURES: list[dict[str, Any]] = [
     {"kind": "log", "columns": ["n1..n2"]},

@@ -12,8 +12,8 @@ import pytest
 from aisle.assemble import table_ranker
 from aisle.errors import ConfigError
 from aisle.recipe import TableRecipe, parse_strict
-from aisle.train.table_evaluation import evaluate_table
-from aisle.train.table_session import prepared, train_table_recipe
+from aisle.train.tables.evaluation import evaluate_table
+from aisle.train.tables.session import prepared, train_table_recipe
 
 PLACES = 3
 FEATURES: list[dict[str, Any]] = [

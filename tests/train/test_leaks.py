@@ -24,12 +24,12 @@ from aisle.ingest import import_files
 from aisle.recipe import ShopRecipe
 from aisle.recipe.ranker import RankerSpec
 from aisle.schema import DAY_MS
-from aisle.train.ranker_examples import RankerExamples, collect_examples
-from aisle.train.ranker_snapshots import RankerSnapshots, example_times
-from aisle.train.shop import train_shop
-from aisle.train.shop_pipelines import ShopPipelines, signals_of
-from aisle.train.shop_ranker import RankerTraining, calibrated_stages
-from aisle.train.work_directory import WorkDirectory
+from aisle.train.shop.pipelines import ShopPipelines, signals_of
+from aisle.train.shop.ranker_examples import RankerExamples, collect_examples
+from aisle.train.shop.ranker_snapshots import RankerSnapshots, example_times
+from aisle.train.shop.rankers import RankerTraining, calibrated_stages
+from aisle.train.shop.training import train_shop
+from aisle.train.shop.work_directory import WorkDirectory
 from aisle.workspace import Workspace
 
 HORIZON_DAYS = 20

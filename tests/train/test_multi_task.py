@@ -19,10 +19,10 @@ from aisle.metrics import auc, log_loss
 from aisle.pipeline.calibration import sigmoid
 from aisle.pipeline.table_ranker import load_table_ranker
 from aisle.recipe import TableRecipe, dump, load, parse_strict
-from aisle.train.table_directory import TableDirectory, TablePlan
-from aisle.train.table_ensemble import ensemble_runs
-from aisle.train.table_evaluation import evaluate_table
-from aisle.train.table_session import prepared, train_table_recipe
+from aisle.train.tables.directory import TableDirectory, TablePlan
+from aisle.train.tables.ensemble import ensemble_runs
+from aisle.train.tables.evaluation import evaluate_table
+from aisle.train.tables.session import prepared, train_table_recipe
 
 TASKS = ("click", "purchase")
 #: P(click), by the colour; P(purchase after a click), by the size.

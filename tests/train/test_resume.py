@@ -14,9 +14,9 @@ from aisle.progress import Progress
 from aisle.recipe import ShopRecipe
 from aisle.schema import Item
 from aisle.store import SqlStore
-from aisle.train.run_directory import RunDirectory
-from aisle.train.session import TrainingResult
-from aisle.train.unfinished import unfinished_training
+from aisle.train.shop.run_directory import RunDirectory
+from aisle.train.shop.session import TrainingResult
+from aisle.train.shop.unfinished import unfinished_training
 from tests.histories import Line, at
 from tests.train.conftest import REGULARS, SMALL, TrainingShop
 

@@ -29,7 +29,7 @@ def command(runs: tuple[Path, ...], test_set: str, confidence: float, as_json: b
       aisle compare runs/dlrm runs/dcn-v2 runs/deepfm
     """
     from aisle.evaluate.comparison import compare
-    from aisle.train.table_directory import TableDirectory
+    from aisle.train.tables.directory import TableDirectory
 
     if len({path.resolve() for path in runs}) < max(2, len(runs)):
         raise click.UsageError(f"expected two or more different runs, received {', '.join(map(str, runs))}")

@@ -15,7 +15,7 @@ from aisle.cli.progress import show_progress
 if TYPE_CHECKING:
     from aisle.data.online_retail import Prepared
     from aisle.progress import Progress
-    from aisle.train.run_directory import RunDirectory
+    from aisle.train.shop.run_directory import RunDirectory
     from aisle.workspace import Workspace
 
 DATA_SETS = ("online_retail", "simulated")
@@ -111,7 +111,7 @@ def _import(workspace: Workspace, prepared: Prepared, progress: Progress) -> Non
 def _train(workspace: Workspace, progress: Progress) -> RunDirectory:
     from aisle import recipe as recipes
     from aisle.assemble import shop_fitters
-    from aisle.train.session import train_in_workspace
+    from aisle.train.shop.session import train_in_workspace
 
     recipe = recipes.load_shop("shop-quick")
     with closing(workspace.open_store()) as store:

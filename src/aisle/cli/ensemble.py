@@ -25,7 +25,7 @@ def command(runs: tuple[Path, ...], output: Path, as_json: bool) -> None:
     Example:
       aisle ensemble runs/dlrm runs/dcn-v2 runs/deepfm -o runs/mean
     """
-    from aisle.train.table_ensemble import ensemble_runs
+    from aisle.train.tables.ensemble import ensemble_runs
 
     ensemble = ensemble_runs(runs, output)
     metrics = ensemble.read_metrics()

@@ -15,7 +15,7 @@ from aisle.cli.progress import show_progress
 if TYPE_CHECKING:
     from aisle.progress import Progress
     from aisle.store import Store
-    from aisle.train.run_directory import RunDirectory
+    from aisle.train.shop.run_directory import RunDirectory
 
 PROTOCOLS = ("shop-temporal", "basket-completion")
 
@@ -37,8 +37,8 @@ def command(context: CliContext, run: Path | None, protocol: str, baselines: boo
       aisle evaluate runs/dlrm
     """
     from aisle.errors import DataError
-    from aisle.train.run_directory import open_run
-    from aisle.train.table_directory import is_table_run
+    from aisle.train.shop.run_directory import open_run
+    from aisle.train.tables.directory import is_table_run
 
     if run is not None and is_table_run(run):
         if protocol != "all" or baselines:
@@ -64,8 +64,8 @@ def command(context: CliContext, run: Path | None, protocol: str, baselines: boo
 
 
 def _evaluate_table(run: Path, as_json: bool) -> None:
-    from aisle.train.table_directory import TableDirectory
-    from aisle.train.table_evaluation import evaluate_table
+    from aisle.train.tables.directory import TableDirectory
+    from aisle.train.tables.evaluation import evaluate_table
 
     with show_progress() as progress:
         report = evaluate_table(TableDirectory(run.resolve()), progress)
@@ -84,7 +84,7 @@ def evaluate_run(store: Store, run: RunDirectory, protocol: str, baselines: bool
     from aisle.evaluate.basket_completion import evaluate_baskets
     from aisle.evaluate.baskets import hide_one_of_each
     from aisle.evaluate.shop_temporal import evaluate_windows
-    from aisle.train.shop_pipelines import signals_of
+    from aisle.train.shop.pipelines import signals_of
 
     recipe = run.recipe()
     signals = signals_of(recipe)

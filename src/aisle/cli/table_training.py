@@ -30,14 +30,14 @@ class TableOptions:
 
 def of_table(output: Path) -> bool:
     """Whether a run directory is of the recipe of a table."""
-    from aisle.train.table_directory import is_table_run
+    from aisle.train.tables.directory import is_table_run
 
     return is_table_run(output)
 
 
 def unfinished_table(output: Path) -> TableRecipe:
     """The recipe of the run at a directory."""
-    from aisle.train.table_directory import TableDirectory
+    from aisle.train.tables.directory import TableDirectory
 
     return TableDirectory(output).recipe()
 
@@ -45,8 +45,8 @@ def unfinished_table(output: Path) -> TableRecipe:
 def train_table_run(recipe: TableRecipe, options: TableOptions) -> None:
     """Train, and report."""
     from aisle.assemble import table_ranker
-    from aisle.train.table_directory import TableDirectory, TablePlan
-    from aisle.train.table_session import train_table_recipe
+    from aisle.train.tables.directory import TableDirectory, TablePlan
+    from aisle.train.tables.session import train_table_recipe
 
     output = options.output or Path(f"{recipe.name}-{dt.datetime.now().strftime('%Y%m%d-%H%M%S')}")
     plan = TablePlan(_seeds(options.seeds), options.folds or 0)

@@ -14,7 +14,7 @@ from aisle.cli.progress import show_progress
 
 if TYPE_CHECKING:
     from aisle.recipe import ShopRecipe
-    from aisle.train.activation import Activate
+    from aisle.train.shop.activation import Activate
 
 
 @click.command()
@@ -119,8 +119,8 @@ def _train_shop(
     """Train in the workspace; without a recipe what was interrupted there, or the shop's own."""
     from aisle import recipe as recipes
     from aisle.assemble import shop_fitters
-    from aisle.train.session import train_in_workspace
-    from aisle.train.unfinished import unfinished_training
+    from aisle.train.shop.session import train_in_workspace
+    from aisle.train.shop.unfinished import unfinished_training
 
     workspace = context.open_workspace()
     if parsed is None:

@@ -1,4 +1,4 @@
-"""Calibrators: a ranker's logits to probabilities. Plain numbers; ``aisle.train.calibrate`` fits them.
+"""Calibrators: a ranker's logits to probabilities. Plain numbers; ``aisle.train.shop.calibrate`` fits them.
 
 Legend of shapes: K candidates, M points.
 """

@@ -10,7 +10,7 @@ from aisle.recipe.strict import Strict
 
 
 class TableTrainingSpec(Strict):
-    """See ``aisle.train.loop.LoopSettings``, whose names these are.
+    """See ``aisle.train.engine.loop.LoopSettings``, whose names these are.
 
     ``table_optimizer`` updates only the rows of a batch; ``table_l2`` and ``weight_decay`` regularize tables and dense
     parts apart. ``metric`` chooses the evaluation on the validation rows whose weights are kept; of several labels it

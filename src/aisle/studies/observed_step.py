@@ -18,10 +18,10 @@ from torch.autograd.graph import Node
 from torch.utils.hooks import RemovableHandle
 
 from aisle.models import Ranker
-from aisle.train.batches import Batch
-from aisle.train.loop import LoopSettings, optimizer_settings, training_loss
-from aisle.train.optimizers import Optimizers
-from aisle.train.step import TrainingStep
+from aisle.train.engine.batches import Batch
+from aisle.train.engine.loop import LoopSettings, optimizer_settings, training_loss
+from aisle.train.engine.optimizers import Optimizers
+from aisle.train.engine.step import TrainingStep
 
 #: Data and what is of no part are of none of the three passes.
 Phase = Literal["forward", "backward", "update", "other"]

@@ -20,10 +20,10 @@ from aisle.recipe import TableRecipe
 from aisle.studies.observed_step import DENSE_OPTIMIZER, LOSS, REST_OF_STEP, TABLE_OPTIMIZER, ObservedStep, Part
 from aisle.studies.step_memory import Memory, batch_bytes, measure_memory
 from aisle.studies.step_times import DATA, time_operators, time_parts
-from aisle.train.batches import Batch, Batches, RankerRows
-from aisle.train.loop import LoopSettings, training_batches
-from aisle.train.table_directory import TRAIN_SET
-from aisle.train.table_session import prepared
+from aisle.train.engine.batches import Batch, Batches, RankerRows
+from aisle.train.engine.loop import LoopSettings, training_batches
+from aisle.train.tables.directory import TRAIN_SET
+from aisle.train.tables.session import prepared
 
 _WARM_UP_STEPS = 5
 #: Enough to see how steps follow each other; each makes a few hundred lines of the trace.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from aisle.models import Ranker
 from aisle.studies.observed_step import ObservedStep, Part
-from aisle.train.batches import Batch
+from aisle.train.engine.batches import Batch
 
 #: By kind of memory: bytes by part.
 Memory = dict[str, dict[str, int]]

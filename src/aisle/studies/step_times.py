@@ -15,7 +15,7 @@ from torch.autograd import profiler_util
 
 from aisle.progress import Progress
 from aisle.studies.observed_step import OBSERVING, REST_OF_STEP, ObservedStep, Part
-from aisle.train.batches import Batch
+from aisle.train.engine.batches import Batch
 
 DATA = Part("data", "other")
 #: Operators have a name within a name space; the engine and the profiler are none.

@@ -25,10 +25,10 @@ from aisle.nn.embeddings import EmbeddingBagCollection, EmbeddingBagConfig
 from aisle.nn.losses import weighted_bce
 from aisle.nn.mlp import MLP
 from aisle.progress import Progress, silent
-from aisle.train.batches import Batch, Batches, RankerRows
-from aisle.train.optimizers import Optimizers, OptimizerSettings
-from aisle.train.step import Precision, TrainingStep
-from aisle.train.table_optimizers import TableRule
+from aisle.train.engine.batches import Batch, Batches, RankerRows
+from aisle.train.engine.optimizers import Optimizers, OptimizerSettings
+from aisle.train.engine.step import Precision, TrainingStep
+from aisle.train.engine.table_optimizers import TableRule
 
 IdDistribution = Literal["zipf", "uniform"]
 OURS, OURS_FLOAT32 = "aisle bfloat16", "aisle float32"

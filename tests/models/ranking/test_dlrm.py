@@ -9,8 +9,8 @@ import torch
 from aisle.models import Ranker
 from aisle.models.ranking import DLRM
 from aisle.nn.sparse import SparseFeatures
-from aisle.train.batches import RankerRows
-from aisle.train.loop import LoopSettings, train_ranker
+from aisle.train.engine.batches import RankerRows
+from aisle.train.engine.loop import LoopSettings, train_ranker
 from tests.rankers import generator, make_dlrm, make_embeddings
 
 

@@ -10,8 +10,8 @@ import torch
 from aisle.models import Ranker
 from aisle.models.ranking import LogisticRegression
 from aisle.nn.sparse import SparseFeatures
+from aisle.train.engine.loop import LoopSettings, train_ranker
 from aisle.train.export import export_graph
-from aisle.train.loop import LoopSettings, train_ranker
 from tests.rankers import make_embeddings, make_logistic_regression, make_rows
 
 

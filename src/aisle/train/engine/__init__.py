@@ -1,0 +1,1 @@
+"""The training engine: batches, optimizers, the loop, checkpoints."""

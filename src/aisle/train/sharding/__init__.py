@@ -1,0 +1,1 @@
+"""Training on several ranks: the only room that knows TorchRec."""

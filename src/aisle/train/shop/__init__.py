@@ -1,0 +1,1 @@
+"""What `aisle train` does with the recipe of a shop."""

@@ -1,0 +1,1 @@
+"""Fits the two-tower model on a snapshot."""
