@@ -1,0 +1,1 @@
+"""What recipes may say of models over lists of items, one file per family."""

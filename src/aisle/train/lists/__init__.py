@@ -1,0 +1,1 @@
+"""What `aisle train` does with a recipe of lists: collaborative filtering, session and sequence models."""

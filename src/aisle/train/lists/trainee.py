@@ -1,0 +1,34 @@
+"""What the loop trains: a network with its examples, its loss, and the recommender that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from aisle.evaluate.full_ranking import ListRecommender
+
+
+class Trainee(Protocol):
+    """A network and what it learns from; the loop knows no more of it.
+
+    Attributes:
+        network: Holds all weights, and decides by its mode (``train()``, ``eval()``) whether it drops values.
+        num_batches: Steps of an epoch.
+    """
+
+    network: nn.Module
+    num_batches: int
+
+    def epoch(self, number: int) -> Iterator[Any]:
+        """The batches of an epoch, whose order and negatives depend on the seed and the epoch alone."""
+        ...
+
+    def loss(self, batch: Any) -> Tensor:
+        """The mean loss of a batch, a scalar; what the network drops is drawn from torch's generator."""
+        ...
+
+    def recommender(self) -> ListRecommender:
+        """What the network is worth now; called in evaluation mode, without gradients."""
+        ...
