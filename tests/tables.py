@@ -64,14 +64,14 @@ DLRM = {"kind": "dlrm", "dense_layers": [8], "over_layers": [8]}
 def make_table_runs(directory: Path) -> Path:
     """``table.parquet``, ``later.parquet``, and runs over them: ``seeds`` (logistic regression, 0 and 1), ``dlrm``."""
     from aisle.assemble import table_ranker
-    from aisle.train.tables.directory import TablePlan
+    from aisle.train.tables.directory import RunPlan
     from aisle.train.tables.session import train_table_recipe
 
     write_table(directory / "table.parquet")
     write_table(directory / "later.parquet", 400, seed=1)
     data = {"extra_tests": {"later": str(directory / "later.parquet")}}
     recipe = make_recipe(directory / "table.parquet", data=data)
-    train_table_recipe(recipe, directory / "seeds", table_ranker, plan=TablePlan(seeds=(0, 1)))
+    train_table_recipe(recipe, directory / "seeds", table_ranker, plan=RunPlan(seeds=(0, 1)))
     deep = make_recipe(directory / "table.parquet", model=DLRM, data=data, seed=3)
     train_table_recipe(deep, directory / "dlrm", table_ranker)
     return directory

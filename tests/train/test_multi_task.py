@@ -19,7 +19,8 @@ from aisle.metrics import auc, log_loss
 from aisle.pipeline.calibration import sigmoid
 from aisle.pipeline.table_ranker import load_table_ranker
 from aisle.recipe import TableRecipe, dump, load, parse_strict
-from aisle.train.tables.directory import TableDirectory, TablePlan
+from aisle.train.recipe_run import RunPlan
+from aisle.train.tables.directory import TableDirectory
 from aisle.train.tables.ensemble import ensemble_runs
 from aisle.train.tables.evaluation import evaluate_table
 from aisle.train.tables.session import prepared, train_table_recipe
@@ -142,7 +143,7 @@ def test_a_run_says_each_task_and_the_main_one(esmm: TableDirectory, path: Path)
 
 def test_seeds_comparing_and_averaging_know_tasks(path: Path, tmp_path: Path, esmm: TableDirectory) -> None:
     short = make_recipe(path, {"kind": "shared-bottom", "bottom_layers": [8]}, training={"num_epochs": 1})
-    group = train_table_recipe(short, tmp_path / "seeds", table_ranker, plan=TablePlan(seeds=(0, 1)))
+    group = train_table_recipe(short, tmp_path / "seeds", table_ranker, plan=RunPlan(seeds=(0, 1)))
     assert len(group.read_metrics()["per_run"]["test/auc/purchase"]) == 2
     assert "test/auc/purchase" in group.read_metrics()["mean_prediction"]["intervals"]
     runs = {"esmm": [esmm.predictions("test@purchase")], "short": [group.predictions("test@purchase")]}
@@ -210,7 +211,7 @@ def test_labels_are_no_features_and_must_be_there(path: Path, tmp_path: Path) ->
     with pytest.raises(DataError, match="expected rows that say purchase, received 80 rows with the weight 0"):
         prepared(make_recipe(tmp_path / "none.parquet", ESMM))
     with pytest.raises(ConfigError, match="--folds: expected a recipe of one label"):
-        train_table_recipe(recipe, tmp_path / "folds", table_ranker, plan=TablePlan(folds=2))
+        train_table_recipe(recipe, tmp_path / "folds", table_ranker, plan=RunPlan(folds=2))
 
 
 def test_the_recipe_of_a_simulated_shop_fits_its_table(tmp_path: Path) -> None:

@@ -45,12 +45,13 @@ def unfinished_table(output: Path) -> TableRecipe:
 def train_table_run(recipe: TableRecipe, options: TableOptions) -> None:
     """Train, and report."""
     from aisle.assemble import table_ranker
-    from aisle.train.tables.directory import TableDirectory, TablePlan
+    from aisle.train.recipe_run import RunPlan
+    from aisle.train.tables.directory import TableDirectory
     from aisle.train.tables.session import train_table_recipe
 
     output = options.output or Path(f"{recipe.name}-{dt.datetime.now().strftime('%Y%m%d-%H%M%S')}")
-    plan = TablePlan(_seeds(options.seeds), options.folds or 0)
-    if options.resume and plan == TablePlan() and of_table(output):
+    plan = RunPlan(_seeds(options.seeds), options.folds or 0)
+    if options.resume and plan == RunPlan() and of_table(output):
         plan = TableDirectory(output).plan()
     try:
         with show_progress() as progress:

@@ -19,7 +19,8 @@ from aisle.nn.losses import weighted_bce
 from aisle.pipeline.table_ranker import load_table_ranker
 from aisle.recipe import TableRecipe
 from aisle.recipe.distillation import DistillSpec
-from aisle.train.tables.directory import TableDirectory, TablePlan
+from aisle.train.recipe_run import RunPlan
+from aisle.train.tables.directory import TableDirectory
 from aisle.train.tables.distillation import soft_labels
 from aisle.train.tables.folds import folds_of
 from aisle.train.tables.session import train_table_recipe
@@ -54,7 +55,7 @@ def folds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(directory / "cache"))
         recipe = make_recipe(_noise(directory / "noise.parquet"), training=_OVERFITTING)
-        train_table_recipe(recipe, directory / "folds", table_ranker, plan=TablePlan(folds=3))
+        train_table_recipe(recipe, directory / "folds", table_ranker, plan=RunPlan(folds=3))
         train_table_recipe(recipe, directory / "whole", table_ranker)
     return directory
 
@@ -92,7 +93,7 @@ def test_interrupted_folds_go_on(folds: Path, tmp_path: Path) -> None:
         if (stage, done) == ("train the folds", 1):
             raise _StoppedError
 
-    plan = TablePlan(folds=3)
+    plan = RunPlan(folds=3)
     with pytest.raises(_StoppedError):
         train_table_recipe(recipe, tmp_path / "run", table_ranker, plan=plan, progress=stop)
     again = train_table_recipe(recipe, tmp_path / "run", table_ranker, plan=plan, resume=True)
@@ -155,4 +156,4 @@ def test_teachers_of_other_rows_are_refused(table_runs: Path, folds: Path, tmp_p
     with pytest.raises(DataError, match=r"trained on this recipe's 1,200 training rows, received a run of 800 rows"):
         train_table_recipe(recipe, tmp_path / "run", table_ranker)
     with pytest.raises(ConfigError, match="a recipe without distill"):
-        train_table_recipe(recipe, tmp_path / "run", table_ranker, plan=TablePlan(folds=2))
+        train_table_recipe(recipe, tmp_path / "run", table_ranker, plan=RunPlan(folds=2))

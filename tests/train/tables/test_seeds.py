@@ -10,7 +10,8 @@ import pytest
 from aisle.assemble import table_ranker
 from aisle.errors import ConfigError
 from aisle.evaluate.predictions import Predictions
-from aisle.train.tables.directory import TableDirectory, TablePlan
+from aisle.train.recipe_run import RunPlan
+from aisle.train.tables.directory import TableDirectory
 from aisle.train.tables.session import train_table_recipe
 from tests.tables import make_recipe, write_table
 
@@ -47,7 +48,7 @@ class _StoppedError(Exception):
 
 def test_it_goes_on_at_the_seed_where_it_stopped(tmp_path: Path) -> None:
     recipe = make_recipe(write_table(tmp_path / "table.parquet"))
-    plan = TablePlan(seeds=(4, 7))
+    plan = RunPlan(seeds=(4, 7))
 
     def stop(stage: str, done: int, total: int | None) -> None:
         if (stage, done) == ("train the seeds", 1):
@@ -59,7 +60,7 @@ def test_it_goes_on_at_the_seed_where_it_stopped(tmp_path: Path) -> None:
     written = first.stat().st_mtime_ns
     assert TableDirectory(tmp_path / "run").plan() == plan
     with pytest.raises(ConfigError, match="seeds or folds"):
-        train_table_recipe(recipe, tmp_path / "run", table_ranker, plan=TablePlan(seeds=(4, 8)), resume=True)
+        train_table_recipe(recipe, tmp_path / "run", table_ranker, plan=RunPlan(seeds=(4, 8)), resume=True)
     group = train_table_recipe(recipe, tmp_path / "run", table_ranker, plan=plan, resume=True)
     assert first.stat().st_mtime_ns == written
     assert group.read_metrics()["seeds"] == [4, 7]
@@ -70,12 +71,12 @@ def test_it_goes_on_at_the_seed_where_it_stopped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        (TablePlan(seeds=(1,)), "two or more different seeds"),
-        (TablePlan(seeds=(1, 1)), "two or more different seeds"),
-        (TablePlan(seeds=(0, 1), folds=3), "received both"),
-        (TablePlan(folds=1), "from 2 to 255"),
+        (RunPlan(seeds=(1,)), "two or more different seeds"),
+        (RunPlan(seeds=(1, 1)), "two or more different seeds"),
+        (RunPlan(seeds=(0, 1), folds=3), "received both"),
+        (RunPlan(folds=1), "from 2 to 255"),
     ],
 )
-def test_plans_that_are_none(tmp_path: Path, plan: TablePlan, message: str) -> None:
+def test_plans_that_are_none(tmp_path: Path, plan: RunPlan, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         train_table_recipe(make_recipe(tmp_path / "table.parquet"), tmp_path / "run", table_ranker, plan=plan)

@@ -22,7 +22,8 @@ from aisle.evaluate.predictions import Predictions
 from aisle.pipeline.table_ranker import TableRanker
 from aisle.recipe import TableRecipe
 from aisle.train.engine.batches import RankerRows
-from aisle.train.tables.directory import TRAIN_SET, TableDirectory, TablePlan
+from aisle.train.recipe_run import RunPlan
+from aisle.train.tables.directory import TRAIN_SET, TableDirectory
 from aisle.train.tables.rows import ArrayFile
 from aisle.train.tables.run import TableTraining, train_table
 from aisle.train.tables.seeds import write_group
@@ -45,7 +46,7 @@ def train_folds(recipe: TableRecipe, num_folds: int, output: Path, training: Tab
         ConfigError: as in :func:`aisle.train.tables.run.train_table`.
     """
     group = TableDirectory(output.resolve())
-    group.begin(recipe, TablePlan(folds=num_folds), resume=training.resume)
+    group.begin(recipe, RunPlan(folds=num_folds), resume=training.resume)
     with group.training():
         if not group.is_written:
             rows = training.table.rows[TRAIN_SET]

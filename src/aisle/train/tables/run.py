@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import orjson
+import torch
 from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
@@ -23,7 +24,9 @@ from aisle.progress import Progress, silent
 from aisle.recipe import TableRecipe, dump
 from aisle.train.engine.batches import RankerRows
 from aisle.train.engine.checkpoints import Checkpoints
-from aisle.train.engine.loop import Fit, LoopSettings, train_ranker
+from aisle.train.engine.devices import device_of
+from aisle.train.engine.loop import Fit, train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.engine.prediction import predict
 from aisle.train.export import export_ranker
 from aisle.train.run_files import RECIPE_NAME, write_atomically
@@ -99,17 +102,19 @@ def _train(recipe: TableRecipe, run: TableDirectory, training: TableTraining, ro
     ranker = training.build(recipe, table.dense_names, table.table_sizes)
     fit, seconds = _fit(recipe, run, training, ranker, rows)
     training.progress("write the run", 0, None)
-    bundle = _write_bundle(recipe, run, table, ranker)
+    device = device_of(ranker)
     predicted: dict[str, Predictions] = {}
     for name, part in table.rows.items():
         if name != TRAIN_SET:
             predicted |= _predictions_of(recipe, ranker, name, part)
+    bundle = _write_bundle(recipe, run, table, ranker)
     for name, one in predicted.items():
         run.save_predictions(name, one)
     of_model = [bundle.manifest.files[name].bytes for name in bundle.names(RANKER_FOLDER)]
     metrics = {
         "model": recipe.model.kind,
         "seed": recipe.seed,
+        "device": device.type,
         "parameters": sum(parameter.numel() for _, parameter in ranker.named_parameters()),
         "model_bytes": sum(of_model),
         "bundle_bytes": bundle.num_bytes,
@@ -154,6 +159,7 @@ def _fit(
 
 def _write_bundle(recipe: TableRecipe, run: TableDirectory, table: PreparedTable, ranker: Ranker) -> Bundle:
     shutil.rmtree(run.bundle, ignore_errors=True)  # of a training that was killed behind it
+    ranker.to(torch.device("cpu"))
     exported = export_ranker(ranker, dense_names=table.dense_names)
     with BundleWriter(run.bundle, name=recipe.name, version=run.path.name, extra={"seed": recipe.seed}) as writer:
         TableRanker(table.workflow(), exported, recipe.model.kind, recipe.data.tasks).save(writer)

@@ -11,7 +11,8 @@ import numpy as np
 
 from aisle.evaluate.predictions import Predictions, bootstrap_ensemble, metric_name, named_metrics
 from aisle.recipe import TableRecipe
-from aisle.train.tables.directory import TRAIN_SET, TableDirectory, TablePlan
+from aisle.train.recipe_run import RunPlan
+from aisle.train.tables.directory import TRAIN_SET, TableDirectory
 from aisle.train.tables.run import TableTraining, train_table
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def train_seeds(recipe: TableRecipe, seeds: Sequence[int], output: Path, trainin
         ConfigError: as in :func:`aisle.train.tables.run.train_table`.
     """
     group = TableDirectory(output.resolve())
-    group.begin(recipe, TablePlan(seeds=tuple(seeds)), resume=training.resume)
+    group.begin(recipe, RunPlan(seeds=tuple(seeds)), resume=training.resume)
     with group.training():
         if not group.is_written:
             runs: list[TableDirectory] = []

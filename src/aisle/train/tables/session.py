@@ -11,9 +11,11 @@ from aisle.data.datasets import cache_directory
 from aisle.errors import ConfigError
 from aisle.progress import Progress, silent
 from aisle.recipe import TableRecipe
+from aisle.train.engine.devices import training_device
+from aisle.train.recipe_run import RunPlan
 from aisle.train.sharding.distributed import check_ranks
 from aisle.train.tables.data import PreparedTable, prepare_table
-from aisle.train.tables.directory import TRAIN_SET, TableDirectory, TablePlan
+from aisle.train.tables.directory import TRAIN_SET, TableDirectory
 from aisle.train.tables.distillation import soft_labels
 from aisle.train.tables.folds import train_folds
 from aisle.train.tables.prepared_cache import prune
@@ -33,7 +35,7 @@ def train_table_recipe(
     output: Path,
     build: BuildTable,
     *,
-    plan: TablePlan | None = None,
+    plan: RunPlan | None = None,
     resume: bool = False,
     num_ranks: int = 1,
     progress: Progress = silent,
@@ -54,10 +56,11 @@ def train_table_recipe(
         DataError: the data is not as it must be.
         BackendUnavailableError: several ranks need libraries that are not installed.
     """
-    plan = plan or TablePlan()
+    plan = plan or RunPlan()
     _check(recipe, plan)
     if num_ranks > 1:
-        check_ranks(recipe.training.table_optimizer, recipe.training.table_l2)
+        check_ranks(recipe.training.table_optimizer, recipe.training.table_l2, recipe.training.device)
+    training_device(recipe.training.device)  # before data is prepared for one that there is not
     run = TableDirectory(output)
     if resume and run.is_written:  # nothing is left to do, whether or not its data is still there
         run.begin(recipe, plan, resume=True)
@@ -83,7 +86,7 @@ def prepared(recipe: TableRecipe, progress: Progress = silent) -> PreparedTable:
     return table
 
 
-def _check(recipe: TableRecipe, plan: TablePlan) -> None:
+def _check(recipe: TableRecipe, plan: RunPlan) -> None:
     if plan.seeds and plan.folds:
         raise ConfigError("expected --seeds or --folds, received both; folds are drawn by the recipe's one seed")
     if plan.seeds and (len(plan.seeds) < 2 or len(set(plan.seeds)) < len(plan.seeds)):

@@ -1,0 +1,69 @@
+"""HSTU, the generative recommender, as a retriever: a stack of HSTU layers over the sequence so far.
+
+Reference: Zhai et al., "Actions speak louder than words: trillion-parameter sequential transducers for generative
+recommendations", ICML 2024; the layer is :mod:`aisle.nn.sequences.hstu`.
+Deviations: sequences of a batch are padded to the longest of them, not jagged (batches hold sequences of similar
+lengths); there are no stochastic lengths.
+
+Legend of shapes: B sequences, T positions, D width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aisle.nn.sequences.hstu import HSTULayer
+
+
+class HSTUEncoder(nn.Module):
+    """Learned positions and HSTU layers.
+
+    Args:
+        dim: D.
+        max_length: The longest sequence.
+        num_layers: HSTU layers.
+        num_heads: Heads of each.
+        query_dim: Size of a head's queries and keys.
+        value_dim: Size of a head's values.
+        dropout: Share that training drops, of the embedded sequence and in the layers.
+        generator: Draws the first weights.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        max_length: int,
+        num_layers: int = 2,
+        num_heads: int = 1,
+        query_dim: int,
+        value_dim: int,
+        dropout: float = 0.2,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(max_length, dim, generator=generator) * 0.02)
+        self.layers = nn.ModuleList(
+            HSTULayer(
+                dim,
+                num_heads=num_heads,
+                query_dim=query_dim,
+                value_dim=value_dim,
+                max_length=max_length,
+                dropout=dropout,
+                generator=generator,
+            )
+            for _ in range(num_layers)
+        )
+        self.dropout = dropout
+        self.scale = float(dim**0.5)
+
+    def forward(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
+        """What is expected behind each position [B, T, D]."""
+        inputs_BTD = embedded_BTD * self.scale + self.positions[: embedded_BTD.shape[1]]
+        inputs_BTD = functional.dropout(inputs_BTD, self.dropout, self.training)
+        for layer in self.layers:
+            inputs_BTD = layer(inputs_BTD)
+        return inputs_BTD

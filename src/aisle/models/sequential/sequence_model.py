@@ -1,0 +1,47 @@
+"""The frame of models that read a sequence of items and score the next one: item vectors, an encoder, inner products.
+
+The same vectors stand for items at the input and at the output. Sequences are padded at their end, so that a causal
+encoder never sees padding; what it says there means nothing.
+
+Legend of shapes: B sequences, T positions, V items, D width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class SequenceModel(nn.Module):
+    """Items, an encoder of sequences, and scores.
+
+    Args:
+        num_items: V.
+        dim: D.
+        encoder: From what stands at each position [B, T, D] to what is expected next there [B, T, D].
+        normalize: Whether scores are cosines: vectors of items and queries have length 1 at the output.
+        generator: Draws the first vectors, normal with the deviation .02.
+    """
+
+    def __init__(
+        self, num_items: int, dim: int, encoder: nn.Module, *, normalize: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.items = nn.Parameter(torch.randn(num_items, dim, generator=generator) * 0.02)
+        self.encoder = encoder
+        self.normalize = normalize
+
+    def forward(self, items_BT: Tensor) -> Tensor:
+        """The queries [B, T, D] behind each position.
+
+        Args:
+            items_BT: Item rows, oldest first; -1 behind the last one.
+        """
+        embedded_BTD = functional.embedding(items_BT.clamp(min=0), self.items)
+        queries_BTD: Tensor = self.encoder(embedded_BTD, items_BT >= 0)
+        return functional.normalize(queries_BTD, dim=2) if self.normalize else queries_BTD
+
+    def item_vectors(self) -> Tensor:
+        """The vectors [V, D] that queries are compared with."""
+        return functional.normalize(self.items, dim=1) if self.normalize else self.items

@@ -1,0 +1,181 @@
+"""Losses of models that score items at many positions: how far each target stands above the other items.
+
+Each takes queries, the vectors of items, and the rows of targets; scores are inner products over a temperature.
+Negatives are shared by all positions of a batch: one matrix product scores them, where negatives drawn for each
+position by itself would cost a gathered row each. A negative that is a position's own target does not count there.
+
+Legend of shapes: N positions, V items, S shared negatives, D width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+#: Positions of which the full softmax holds scores at once.
+_BLOCK = 1024
+#: Bounds the loss that is reported of a hopeless position; its gradient is not touched.
+_LEAST_PROBABILITY = 1e-38
+
+LossKind = Literal["softmax", "bce", "gbce", "bpr", "bpr-max", "top1-max"]
+
+
+def full_softmax(queries_ND: Tensor, items_VD: Tensor, targets_N: Tensor, temperature: float = 1.0) -> Tensor:
+    """The mean of -log softmax over all items, a scalar.
+
+    Scores are never held whole: the gradient is made with them, block by block, which also spares the backward pass a
+    second product.
+    """
+    loss: Tensor = _FullSoftmax.apply(queries_ND, items_VD, targets_N, temperature)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _FullSoftmax(torch.autograd.Function):
+    """Softmax cross-entropy fused with the product that makes its scores.
+
+    Products are made in the precision of autocast where that is on; gradients are summed in float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, queries_ND: Tensor, items_VD: Tensor, targets_N: Tensor, temperature: float) -> Tensor:
+        """The loss; both gradients are kept for the backward pass."""
+        device = queries_ND.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+        with torch.autocast(device, enabled=False):
+            return _FullSoftmax._fused(ctx, queries_ND, items_VD, targets_N, temperature, dtype)
+
+    @staticmethod
+    def _fused(
+        ctx: Any, queries_ND: Tensor, items_VD: Tensor, targets_N: Tensor, temperature: float, dtype: torch.dtype
+    ) -> Tensor:
+        scaled_ND, rows_VD = (queries_ND / temperature).to(dtype), items_VD.to(dtype)
+        columns_DV = rows_VD.T.contiguous()
+        queries_gradient_ND = torch.empty_like(queries_ND, dtype=torch.float32)
+        items_gradient_VD = torch.zeros_like(items_VD, dtype=torch.float32)
+        total = torch.zeros((), device=queries_ND.device)
+        for start in range(0, len(targets_N), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            targets_B1 = targets_N[block, None]
+            gradient_BV = torch.softmax(scaled_ND[block] @ columns_DV, 1)
+            target_B1 = gradient_BV.gather(1, targets_B1)
+            total -= target_B1.float().clamp(min=_LEAST_PROBABILITY).log().sum()
+            gradient_BV.scatter_(1, targets_B1, target_B1 - 1)
+            queries_gradient_ND[block] = gradient_BV @ rows_VD
+            items_gradient_VD += gradient_BV.T @ scaled_ND[block]
+        count = len(targets_N)
+        ctx.save_for_backward(queries_gradient_ND / (count * temperature), items_gradient_VD / count)
+        return total / count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """The kept gradients, times that of the loss."""
+        queries_gradient_ND, items_gradient_VD = ctx.saved_tensors
+        return gradients[0] * queries_gradient_ND, gradients[0] * items_gradient_VD, None, None
+
+
+def sampled_loss(
+    kind: LossKind,
+    queries_ND: Tensor,
+    items_VD: Tensor,
+    targets_N: Tensor,
+    negatives_S: Tensor,
+    *,
+    temperature: float = 1.0,
+    log_expected_V: Tensor | None = None,
+    calibration: float = 0.75,
+) -> Tensor:
+    """The mean loss of the positions against shared negatives, a scalar.
+
+    Args:
+        kind: See the functions of :data:`SAMPLED_LOSSES`.
+        queries_ND: Of each position.
+        items_VD: Of all items.
+        targets_N: The item row that came next at each position.
+        negatives_S: Item rows.
+        temperature: Scores are divided by it.
+        log_expected_V: Of the softmax: the log of how often each item is expected among the negatives, which is taken
+            from its score (the logQ correction); missing: none.
+        calibration: Of gBCE: 1 undoes all overconfidence that sampling brings, 0 none.
+    """
+    positive_N = (queries_ND * items_VD[targets_N]).sum(1) / temperature
+    negative_NS = (queries_ND @ items_VD[negatives_S].T) / temperature
+    is_target_NS = negatives_S == targets_N[:, None]
+    if kind == "softmax":
+        if log_expected_V is not None:
+            negative_NS = negative_NS - log_expected_V[negatives_S]
+        return _softmax(positive_N, negative_NS, is_target_NS)
+    if kind == "gbce":
+        return _gbce(positive_N, negative_NS, is_target_NS, len(negatives_S) / (len(items_VD) - 1), calibration)
+    return SAMPLED_LOSSES[kind](positive_N, negative_NS, is_target_NS)
+
+
+def _softmax(positive_N: Tensor, negative_NS: Tensor, is_target_NS: Tensor) -> Tensor:
+    """-log softmax of the target among the negatives."""
+    others_N = negative_NS.masked_fill(is_target_NS, -math.inf).logsumexp(1)
+    return functional.softplus(others_N - positive_N).mean()
+
+
+def _bce(positive_N: Tensor, negative_NS: Tensor, is_target_NS: Tensor) -> Tensor:
+    """The target is 1, each negative 0; the negatives of a position together weigh as much as its target."""
+    against_N = functional.softplus(negative_NS).masked_fill(is_target_NS, 0).sum(1) / _counts(is_target_NS)
+    return (functional.softplus(-positive_N) + against_N).mean()
+
+
+def _gbce(
+    positive_N: Tensor, negative_NS: Tensor, is_target_NS: Tensor, sampling_rate: float, calibration: float
+) -> Tensor:
+    """BCE whose positive probability is raised to a power below 1, for negatives are but a sample.
+
+    Source: Petrov and Macdonald, "gSASRec: reducing overconfidence in sequential recommendation trained with negative
+    sampling", RecSys 2023.
+    """
+    rate = min(sampling_rate, 1.0)
+    power = rate * (calibration * (1 - 1 / rate) + 1 / rate)
+    against_N = functional.softplus(negative_NS).masked_fill(is_target_NS, 0).sum(1)
+    return (power * functional.softplus(-positive_N) + against_N).mean()
+
+
+def _bpr(positive_N: Tensor, negative_NS: Tensor, is_target_NS: Tensor) -> Tensor:
+    """-log of the probability that the target stands above a negative, on average.
+
+    Source: Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009.
+    """
+    gaps = functional.softplus(negative_NS - positive_N[:, None]).masked_fill(is_target_NS, 0)
+    return (gaps.sum(1) / _counts(is_target_NS)).mean()
+
+
+def _bpr_max(positive_N: Tensor, negative_NS: Tensor, is_target_NS: Tensor) -> Tensor:
+    """BPR whose negatives weigh by a softmax of their scores, with a penalty on those scores.
+
+    Source: Hidasi and Karatzoglou, "Recurrent neural networks with top-k gains for session-based recommendations",
+    CIKM 2018.
+    """
+    weights_NS = negative_NS.masked_fill(is_target_NS, -math.inf).softmax(1)
+    above_N = (weights_NS * torch.sigmoid(positive_N[:, None] - negative_NS)).sum(1)
+    return (-(above_N + 1e-24).log() + (weights_NS * negative_NS.square()).sum(1)).mean()
+
+
+def _top1_max(positive_N: Tensor, negative_NS: Tensor, is_target_NS: Tensor) -> Tensor:
+    """How often negatives stand above the target or above 0, weighed by a softmax of scores; source as BPR-max."""
+    weights_NS = negative_NS.masked_fill(is_target_NS, -math.inf).softmax(1)
+    gaps_NS = torch.sigmoid(negative_NS - positive_N[:, None]) + torch.sigmoid(negative_NS.square())
+    return (weights_NS * gaps_NS).sum(1).mean()
+
+
+def _counts(is_target_NS: Tensor) -> Tensor:
+    return (~is_target_NS).sum(1).clamp(min=1)
+
+
+#: Losses of the scores of targets [N] and negatives [N, S], where the target does not count among them [N, S].
+SAMPLED_LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "softmax": _softmax,
+    "bce": _bce,
+    "bpr": _bpr,
+    "bpr-max": _bpr_max,
+    "top1-max": _top1_max,
+}

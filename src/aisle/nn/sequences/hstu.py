@@ -1,0 +1,119 @@
+"""The HSTU layer: pointwise aggregated attention, whose weights are not normalized by a softmax, gated by the position.
+
+Reference: Zhai et al., "Actions speak louder than words: trillion-parameter sequential transducers for generative
+recommendations", ICML 2024, section 3. With f = SiLU:
+
+    U, V, Q, K = split(f(W1 norm(x)));   A = f(Q K' + bias) / N, causal;   y = x + W2 (norm(A V) * U)
+
+A softmax would hide how many earlier positions agree; the sum keeps the intensity of a preference.
+
+Legend of shapes: B sequences, T positions, D width, H heads, E size of a head's queries and keys, F of its values.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aisle.nn.mlp import linear
+
+
+class HSTULayer(nn.Module):
+    """One layer of the hierarchical sequential transduction unit.
+
+    Args:
+        dim: D.
+        num_heads: H.
+        query_dim: E.
+        value_dim: F.
+        max_length: N: attention is divided by it, and relative positions reach so far.
+        dropout: Share of the gated values that training drops.
+        time_buckets: Size of the table of time biases, by the logarithm of the seconds between two events; 0: none.
+        generator: Draws the first weights.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int,
+        query_dim: int,
+        value_dim: int,
+        max_length: int,
+        dropout: float,
+        time_buckets: int = 0,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.num_heads, self.query_dim, self.value_dim = num_heads, query_dim, value_dim
+        self.max_length = max_length
+        self.dropout = dropout
+        self.norm = nn.LayerNorm(dim)
+        self.project_in = linear(dim, 2 * num_heads * (query_dim + value_dim), generator=generator)
+        self.values_norm = nn.LayerNorm(num_heads * value_dim)
+        self.project_out = linear(num_heads * value_dim, dim, generator=generator)
+        self.position_bias = nn.Parameter(torch.randn(max_length, generator=generator) * 0.02)
+        self.time_bias = nn.Parameter(torch.randn(time_buckets, generator=generator) * 0.02) if time_buckets else None
+
+    def forward(self, inputs_BTD: Tensor, gaps_BTT: Tensor | None = None) -> Tensor:
+        """The layer's outputs [B, T, D].
+
+        Args:
+            inputs_BTD: What stands at each position, T at most ``max_length``; padding stands behind what counts.
+            gaps_BTT: The bucket of the time between each two positions, see :func:`time_gap_buckets`.
+        """
+        num_sequences, length, _ = inputs_BTD.shape
+        if length > self.max_length:
+            raise ValueError(f"expected sequences of at most {self.max_length}, received {length}")
+        gates, values, queries, keys = self._project(inputs_BTD)
+        bias = self.relative_bias(length)
+        if gaps_BTT is not None and self.time_bias is not None:
+            bias = bias + self.time_bias[gaps_BTT].unsqueeze(1)
+        attended = causal_silu_attention(queries, keys, values, bias, 1 / self.max_length)
+        attended_BTF = attended.transpose(1, 2).reshape(num_sequences, length, -1)
+        return inputs_BTD + self.gated(attended_BTF, gates)
+
+    def _project(self, inputs_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Gates [B, T, HF], and values, queries and keys by head [B, H, T, ...]."""
+        value_size, query_size = self.num_heads * self.value_dim, self.num_heads * self.query_dim
+        projected = functional.silu(self.project_in(self.norm(inputs_BTD)))
+        gates, values, queries, keys = torch.split(projected, [value_size, value_size, query_size, query_size], dim=2)
+        by_head = [part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in (values, queries, keys)]
+        return gates, by_head[0], by_head[1], by_head[2]
+
+    def gated(self, attended: Tensor, gates: Tensor) -> Tensor:
+        """What the layer adds to its inputs."""
+        gated = self.values_norm(attended) * gates
+        added: Tensor = self.project_out(functional.dropout(gated, self.dropout, self.training))
+        return added
+
+    def relative_bias(self, length: int) -> Tensor:
+        """The bias [T, T] of each position (row) for those before it, by how far back they are."""
+        places = torch.arange(length, device=self.position_bias.device)
+        return self.position_bias[(places[:, None] - places).clamp(min=0)]
+
+
+def causal_silu_attention(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor, scale: float) -> Tensor:
+    """Sums of values, each weighed by SiLU(query · key + bias) times ``scale``: [B, H, T, F].
+
+    Args:
+        queries: [B, H, T, E].
+        keys: [B, H, T, E].
+        values: [B, H, T, F].
+        bias: [T, T], or [B, 1, T, T].
+        scale: Of the weights.
+    """
+    weights = functional.silu(queries @ keys.transpose(2, 3) + bias) * scale
+    return weights.tril() @ values
+
+
+def time_gap_buckets(times_BT: Tensor, num_buckets: int) -> Tensor:
+    """The bucket [B, T, T] of the seconds between each two positions: their natural logarithm in steps of 0.301.
+
+    Args:
+        times_BT: Seconds, int64.
+        num_buckets: Buckets in all; longer gaps share the last.
+    """
+    gaps = (times_BT[:, :, None] - times_BT[:, None, :]).abs().clamp(min=1)
+    return (gaps.float().log() / 0.301).long().clamp(max=num_buckets - 1)

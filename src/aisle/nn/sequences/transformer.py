@@ -1,0 +1,76 @@
+"""A causal transformer block, normalized before each half.
+
+Reference: Vaswani et al., "Attention is all you need", NeurIPS 2017; the order of the norms after Xiong et al., "On
+layer normalization in the transformer architecture", ICML 2020.
+
+Legend of shapes: B sequences, T positions, D width, H heads.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aisle.nn.mlp import linear
+
+
+class TransformerBlock(nn.Module):
+    """Self-attention over what came before, then a two-layer network at each position.
+
+    Sequences are padded at their end: no position sees one behind it, so padding reaches nothing that counts.
+
+    Args:
+        dim: D.
+        num_heads: H, a divisor of D.
+        hidden: Width of the two-layer network.
+        dropout: Share of both halves' outputs that training drops.
+        is_causal: Whether a position sees only itself and what came before; else ``forward`` needs a mask.
+        generator: Draws the first weights.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        num_heads: int,
+        hidden: int,
+        dropout: float,
+        is_causal: bool = True,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ValueError(f"expected num_heads that divides the width {dim}, received {num_heads}")
+        self.num_heads = num_heads
+        self.is_causal = is_causal
+        self.attention_norm = nn.LayerNorm(dim)
+        self.queries_keys_values = linear(dim, 3 * dim, generator=generator)
+        self.attention_out = linear(dim, dim, generator=generator)
+        self.forward_norm = nn.LayerNorm(dim)
+        self.forward_in = linear(dim, hidden, generator=generator)
+        self.forward_out = linear(hidden, dim, generator=generator)
+        self.dropout = dropout
+
+    def forward(self, inputs_BTD: Tensor, is_seen_B1TT: Tensor | None = None) -> Tensor:
+        """The block's outputs [B, T, D].
+
+        Args:
+            inputs_BTD: What stands at each position.
+            is_seen_B1TT: Which positions (last axis) each position sees, where the block is not causal.
+        """
+        num_sequences, length, dim = inputs_BTD.shape
+        projected = self.queries_keys_values(self.attention_norm(inputs_BTD))
+        heads = projected.view(num_sequences, length, 3, self.num_heads, dim // self.num_heads)
+        queries, keys, values = heads.permute(2, 0, 3, 1, 4)
+        mask = None if self.is_causal else is_seen_B1TT
+        attended = functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, is_causal=self.is_causal
+        )
+        attended_BTD = attended.transpose(1, 2).reshape(num_sequences, length, dim)
+        inputs_BTD = inputs_BTD + self._drop(self.attention_out(attended_BTD))
+        hidden = functional.relu(self.forward_in(self.forward_norm(inputs_BTD)))
+        return inputs_BTD + self._drop(self.forward_out(self._drop(hidden)))
+
+    def _drop(self, values: Tensor) -> Tensor:
+        return functional.dropout(values, self.dropout, self.training)

@@ -1,0 +1,61 @@
+"""Deep models of the next item of a sequence."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from aisle.recipe.strict import Strict
+
+_Dropout = Annotated[float, Field(ge=0, lt=1, description="share of values that training drops")]
+
+
+class ItemLossSpec(Strict):
+    """How a model tells the next item from others; see ``aisle.nn.item_losses``.
+
+    ``negatives`` are shared by all positions of a batch; 0: all items, for the softmax alone. They are drawn in
+    proportion to ``popularity_power`` of how often items occur (0: uniformly).
+    """
+
+    kind: Literal["softmax", "bce", "gbce", "bpr", "bpr-max", "top1-max"] = "softmax"
+    negatives: NonNegativeInt = 0
+    popularity_power: NonNegativeFloat = 0.0
+    log_q: Annotated[bool, Field(description="the softmax corrects for how negatives are drawn")] = False
+    calibration: Annotated[float, Field(ge=0, le=1, description="of gbce")] = 0.75
+    temperature: Annotated[PositiveFloat, Field(description="scores are divided by it")] = 1.0
+
+    @model_validator(mode="after")
+    def _has_negatives(self) -> ItemLossSpec:
+        if self.negatives == 0 and self.kind != "softmax":
+            raise ValueError(f"loss.negatives: expected 1 or more for {self.kind}, received 0 (all items)")
+        return self
+
+
+class SequenceModelSpec(Strict):
+    """What all of them have: width, the longest sequence, whether scores are cosines, and the loss."""
+
+    dim: PositiveInt = 50
+    max_length: PositiveInt = 200
+    normalize: Annotated[bool, Field(description="scores are cosines; the temperature makes them sharp")] = True
+    dropout: _Dropout = 0.2
+    loss: ItemLossSpec = ItemLossSpec(temperature=0.05)
+
+
+class SasrecSpec(SequenceModelSpec):
+    """Self-attention over the sequence so far; ``hidden`` is the width of the blocks' networks (missing: ``dim``)."""
+
+    kind: Literal["sasrec"]
+    num_blocks: PositiveInt = 2
+    num_heads: PositiveInt = 1
+    hidden: PositiveInt | None = None
+
+
+class HstuSpec(SequenceModelSpec):
+    """The generative recommender; ``query_dim`` and ``value_dim`` are sizes of a head (missing: ``dim`` shared out)."""
+
+    kind: Literal["hstu"]
+    num_layers: PositiveInt = 2
+    num_heads: PositiveInt = 1
+    query_dim: PositiveInt | None = None
+    value_dim: PositiveInt | None = None

@@ -1,0 +1,43 @@
+"""The recipe of a recommender over lists of items: data with a protocol, model, training, metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from aisle.recipe.list_data import ListDataSpec
+from aisle.recipe.list_models.sequential import HstuSpec, SasrecSpec
+from aisle.recipe.strict import Strict
+
+#: Models that the loop trains by gradient; the others are fitted at once.
+TrainedModelSpec = SasrecSpec | HstuSpec
+ListModelSpec = TrainedModelSpec
+Metric = Annotated[str, Field(pattern=r"^(ndcg|recall|recall_plain|hr|mrr)@[1-9][0-9]*$")]
+
+
+class ListTrainingSpec(Strict):
+    """See ``aisle.train.lists.loop.LoopSettings``, whose names these are; fitted models need none of it."""
+
+    epochs: PositiveInt = 100
+    batch_size: PositiveInt = 128
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.0
+    schedule: Literal["linear", "cosine", "constant"] = "constant"
+    warmup_steps: NonNegativeInt = 0
+    clip_norm: PositiveFloat | None = None
+    evaluate_every: Annotated[PositiveInt, Field(description="epochs between looks at the validation questions")] = 5
+    patience: Annotated[PositiveInt, Field(description="so many looks in a row without a new best end it")] = 4
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+
+class ListRecipe(Strict):
+    """How a recommender over lists is made and measured; the first of ``metrics`` chooses the best epoch."""
+
+    kind: Literal["sequence"]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", description="names the recipe in results")]
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="same seed, same machine, same result")] = 0
+    data: ListDataSpec
+    model: Annotated[ListModelSpec, Field(discriminator="kind")]
+    train: ListTrainingSpec = ListTrainingSpec()
+    metrics: Annotated[list[Metric], Field(min_length=1)] = ["ndcg@10", "hr@10"]

@@ -1,0 +1,160 @@
+"""Training of models that say the next item at every position of a sequence at once.
+
+Legend of shapes: B sequences of a batch, T positions, N positions that have a target, V items, S negatives, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aisle.data.item_lists import ItemLists
+from aisle.data.questions import Questions
+from aisle.models.sequential.sequence_model import SequenceModel
+from aisle.nn.item_losses import LossKind, full_softmax, sampled_loss
+
+#: Batches whose sequences are sorted by length together, so that a batch holds sequences of similar lengths.
+_SORTED_BATCHES = 8
+_SCORED_AT_ONCE = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextItemSettings:
+    """What a model of sequences learns from.
+
+    Attributes:
+        max_length: Of a sequence only the last so many items count.
+        batch_size: Sequences of a step.
+        loss: See :mod:`aisle.nn.item_losses`.
+        num_negatives: Shared by a batch; 0: all items (softmax alone).
+        popularity_power: Negatives are drawn in proportion to this power of how often items occur; 0: uniformly.
+        log_q: Whether the softmax corrects for how negatives are drawn.
+        calibration: Of gBCE.
+        temperature: Scores are divided by it.
+        seed: Orders the sequences and draws negatives.
+    """
+
+    max_length: int = 200
+    batch_size: int = 128
+    loss: LossKind = "softmax"
+    num_negatives: int = 0
+    popularity_power: float = 0.0
+    log_q: bool = False
+    calibration: float = 0.75
+    temperature: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SequenceBatch:
+    """Sequences [B, T] with -1 behind each, the items that came next, and negatives where they are sampled."""
+
+    items_BT: Tensor
+    targets_BT: Tensor
+    negatives_S: Tensor | None
+
+
+class NextItemTrainee:
+    """A model of sequences with the training lists; see :class:`aisle.train.lists.trainee.Trainee`.
+
+    Args:
+        model: The network.
+        lists: The training lists; those of one item say nothing.
+        num_items: V.
+        settings: How it learns.
+    """
+
+    def __init__(self, model: SequenceModel, lists: ItemLists, num_items: int, settings: NextItemSettings) -> None:
+        if settings.num_negatives == 0 and settings.loss != "softmax":
+            raise ValueError(f"num_negatives: expected 1 or more for the loss {settings.loss}, received 0")
+        self.network = model
+        self.settings = settings
+        self._lists = lists.take(np.flatnonzero(lists.sizes_R >= 2)).last(settings.max_length + 1)
+        self.num_batches = -(-len(self._lists) // settings.batch_size)
+        counts_V = np.bincount(lists.items_E, minlength=num_items).astype(np.float64)
+        weights_V = counts_V**settings.popularity_power if settings.popularity_power else np.ones(num_items)
+        self._shares_V = weights_V / weights_V.sum()
+        expected_V = np.maximum(self._shares_V * max(settings.num_negatives, 1), 1e-12)
+        self._log_expected_V = torch.from_numpy(np.log(expected_V).astype(np.float32)) if settings.log_q else None
+
+    def epoch(self, number: int) -> Iterator[SequenceBatch]:
+        """Batches of sequences of similar lengths, in an order of chance."""
+        generator = np.random.default_rng([self.settings.seed, number])
+        for rows_B in self._batches(generator):
+            padded = self._lists.take(rows_B)
+            length = int(padded.sizes_R.max())
+            padded_BT = torch.from_numpy(padded.padded(length).astype(np.int64))
+            yield SequenceBatch(padded_BT[:, :-1], padded_BT[:, 1:], self._negatives(generator))
+
+    def loss(self, batch: SequenceBatch) -> Tensor:
+        """The mean over all positions that have a target."""
+        settings = self.settings
+        has_target_BT = batch.targets_BT >= 0
+        queries_ND = self.network(batch.items_BT)[has_target_BT].float()
+        targets_N, items_VD = batch.targets_BT[has_target_BT], self.network.item_vectors()
+        if batch.negatives_S is None:
+            return full_softmax(queries_ND, items_VD, targets_N, settings.temperature)
+        return sampled_loss(
+            settings.loss,
+            queries_ND,
+            items_VD,
+            targets_N,
+            batch.negatives_S,
+            temperature=settings.temperature,
+            log_expected_V=self._log_expected_V,
+            calibration=settings.calibration,
+        )
+
+    def recommender(self) -> SequenceScorer:
+        """Scores by the network itself."""
+        return SequenceScorer(self.network, self.settings.max_length)
+
+    def _batches(self, generator: np.random.Generator) -> list[NDArray[np.int64]]:
+        size = self.settings.batch_size
+        order = generator.permutation(len(self._lists))
+        batches: list[NDArray[np.int64]] = []
+        for start in range(0, len(order), size * _SORTED_BATCHES):
+            rows = order[start : start + size * _SORTED_BATCHES]
+            rows = rows[np.argsort(self._lists.sizes_R[rows], kind="stable")]
+            batches += np.split(rows, range(size, len(rows), size))
+        return [batches[number] for number in generator.permutation(len(batches))]
+
+    def _negatives(self, generator: np.random.Generator) -> Tensor | None:
+        count = self.settings.num_negatives
+        if count == 0:
+            return None
+        if self.settings.popularity_power == 0:
+            return torch.from_numpy(generator.integers(0, len(self._shares_V), count))
+        return torch.from_numpy(generator.choice(len(self._shares_V), count, p=self._shares_V))
+
+
+class SequenceScorer:
+    """Scores by a network; the last position of each history asks."""
+
+    def __init__(self, model: SequenceModel, max_length: int) -> None:
+        self._model = model
+        self._max_length = max_length
+
+    def score(self, questions: Questions) -> NDArray[np.float32]:
+        """The scores [R, V]; an empty history scores all items alike."""
+        with torch.inference_mode():
+            items_VD = self._model.item_vectors()
+            parts = [
+                self._score(questions.histories.take(slice(start, start + _SCORED_AT_ONCE)), items_VD)
+                for start in range(0, len(questions), _SCORED_AT_ONCE)
+            ]
+            return np.asarray(torch.cat(parts).numpy())
+
+    def _score(self, histories: ItemLists, items_VD: Tensor) -> Tensor:
+        sizes_B = np.minimum(histories.sizes_R, self._max_length)
+        length = max(1, int(sizes_B.max()))
+        queries_BTD = self._model(torch.from_numpy(histories.padded(length).astype(np.int64)))
+        last_B = torch.from_numpy(np.maximum(sizes_B - 1, 0))
+        queries_BD = queries_BTD[torch.arange(len(last_B)), last_B].float()
+        scores_BV = queries_BD @ items_VD.T
+        return torch.where(torch.from_numpy(sizes_B == 0)[:, None], torch.zeros(()), scores_BV)
