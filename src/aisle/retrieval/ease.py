@@ -24,8 +24,9 @@ from aisle.retrieval.matrices import Signals, interaction_matrix
 
 logger = logging.getLogger(__name__)
 
-#: The Gram matrix, its inverse and the magnitudes from which the greatest are chosen, in float32.
+#: The weights in float32, their magnitudes from which the greatest are chosen, and what the choice takes beside.
 BYTES_PER_PAIR = 12
+_BLOCK = 1024
 
 
 def fit_ease(name: str, spec: EaseSpec, snapshot: Snapshot, signals: Signals) -> list[NeighbourGenerator]:
@@ -49,16 +50,18 @@ def fit_ease(name: str, spec: EaseSpec, snapshot: Snapshot, signals: Signals) ->
     ]
 
 
-def affordable_items(taken: sparse.csr_matrix, memory_gb: float) -> NDArray[np.int64]:
+def affordable_items(
+    taken: sparse.csr_matrix, memory_gb: float, *, bytes_per_pair: int = BYTES_PER_PAIR
+) -> NDArray[np.int64]:
     """The item rows that occur, or the most taken of them where all would not fit into the memory."""
     counts = np.asarray((taken > 0).sum(axis=0)).ravel()
     occurring = np.flatnonzero(counts)
-    most = int((memory_gb * 1e9 / BYTES_PER_PAIR) ** 0.5)
+    most = int((memory_gb * 1e9 / bytes_per_pair) ** 0.5)
     if len(occurring) > most:
         logger.warning(
             "EASE: %d items would need %.1f GB, the budget is %.1f GB; the %d most taken are kept",
             len(occurring),
-            len(occurring) ** 2 * BYTES_PER_PAIR / 1e9,
+            len(occurring) ** 2 * bytes_per_pair / 1e9,
             memory_gb,
             most,
         )
@@ -77,15 +80,38 @@ def ease_weights(taken: sparse.csr_matrix, row_weights: NDArray[np.float32], l2:
     Raises:
         DataError: the Gram matrix cannot be factorized; a greater ``l2`` helps.
     """
-    gram = (taken.T @ (sparse.diags_array(row_weights) @ taken)).toarray(order="F").astype(np.float32)
+    gram = _gram(taken, row_weights)
     gram[np.diag_indices_from(gram)] += l2
-    factor, info = lapack.spotrf(gram, lower=1, overwrite_a=1)
+    # All steps work in this one matrix: of a large catalogue there is room for no second one.
+    factor, info = lapack.spotrf(gram, lower=1, overwrite_a=1, clean=0)
     if info == 0:
         inverse, info = lapack.spotri(factor, lower=1, overwrite_c=1)
     if info != 0:
         raise DataError(f"EASE: expected a positive definite Gram matrix, LAPACK reports {info}; raise l2 ({l2:g})")
-    inverse = np.tril(inverse)
-    inverse += np.tril(inverse, -1).T
-    weights = -inverse / np.diag(inverse)[None, :]
+    weights: NDArray[np.float32] = inverse.T  # rows lie together; what LAPACK filled is the upper triangle now
+    _mirror_upper(weights)
+    np.divide(weights, -np.diag(weights)[None, :], out=weights)
     weights[np.diag_indices_from(weights)] = 0
-    return np.ascontiguousarray(weights, np.float32)
+    return weights
+
+
+def _gram(taken: sparse.csr_matrix, row_weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """X'WX, column-major, made a block of columns at a time."""
+    transposed, weighted = taken.T.tocsr(), (sparse.diags_array(row_weights) @ taken).tocsc()
+    size = taken.shape[1]
+    gram = np.empty((size, size), np.float32, order="F")
+    for start in range(0, size, _BLOCK):
+        gram[:, start : start + _BLOCK] = (transposed @ weighted[:, start : start + _BLOCK]).toarray()
+    return gram
+
+
+def _mirror_upper(square: NDArray[np.float32]) -> None:
+    """Copy the upper triangle to the lower one, block by block."""
+    size = len(square)
+    for start in range(0, size, _BLOCK):
+        end = min(start + _BLOCK, size)
+        corner = square[start:end, start:end]
+        lower = np.tril_indices_from(corner, -1)
+        corner[lower] = corner.T[lower]
+        for right in range(end, size, _BLOCK):
+            square[right : right + _BLOCK, start:end] = square[start:end, right : right + _BLOCK].T
