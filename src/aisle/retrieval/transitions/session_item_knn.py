@@ -24,8 +24,8 @@ from aisle.retrieval.collaborative.interactions import (
     scaled,
     taken_matrix,
 )
-from aisle.retrieval.collaborative.item_knn import strongest_of_rows, without_diagonal
 from aisle.retrieval.transitions.item_votes import ItemVotes
+from aisle.retrieval.transitions.sparse_rows import strongest_of_rows, without_diagonal
 
 #: A walk ends at so many items for each neighbour that a step goes to.
 _WIDER = 5
@@ -68,16 +68,7 @@ def second_step(votes_VV: sparse.csr_matrix, neighbours: int) -> sparse.csr_matr
     root_V = negative_power(row_sums(step_VV), 0.5)
     step_VV = scaled(root_V, step_VV, root_V)
     starts = range(0, step_VV.shape[0], _BLOCK)
-    blocks = [_shortened((step_VV[start : start + _BLOCK] @ step_VV).tocsr(), _WIDER * neighbours) for start in starts]
+    blocks = [
+        strongest_of_rows((step_VV[start : start + _BLOCK] @ step_VV).tocsr(), _WIDER * neighbours) for start in starts
+    ]
     return sparse.csr_matrix(sparse.vstack(blocks, format="csr"))
-
-
-def _shortened(walks_BV: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
-    """Of each row the greatest weights; rows are long, so that each is partitioned, not sorted."""
-    is_kept_E = np.ones(walks_BV.nnz, np.bool_)
-    for start, end in zip(walks_BV.indptr[:-1], walks_BV.indptr[1:], strict=True):
-        if end - start > count:
-            is_kept_E[start + np.argpartition(walks_BV.data[start:end], -count)[:-count]] = False
-    row_E = np.repeat(np.arange(walks_BV.shape[0]), np.diff(walks_BV.indptr))
-    parts = (walks_BV.data[is_kept_E], (row_E[is_kept_E], walks_BV.indices[is_kept_E]))
-    return sparse.csr_matrix(parts, shape=walks_BV.shape)

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.item_lists import ItemLists
@@ -21,8 +20,8 @@ from aisle.data.questions import ListSplit, Questions
 from aisle.progress import Progress, silent
 from aisle.recipe.list_models.transitions import VsknnSpec
 from aisle.retrieval.collaborative.interactions import column_sums, negative_power, row_sums, scaled, taken_matrix
-from aisle.retrieval.collaborative.item_knn import strongest_of_rows
 from aisle.retrieval.transitions.session_item_knn import recency_weights
+from aisle.retrieval.transitions.sparse_rows import latest_of_rows, strongest_of_rows
 from aisle.retrieval.transitions.weighted_histories import weighted_histories
 
 
@@ -49,9 +48,7 @@ class SessionNeighbours:
     def score(self, questions: Questions) -> NDArray[np.float32]:
         """Scores [R, V]; who asks does not matter, only what was taken."""
         history_RV = weighted_histories(questions.histories, self.spec.history, self.num_items)
-        similarity_RS = (history_RV @ self._similar_VS).tocsr()
-        if similarity_RS.nnz > 0:
-            similarity_RS = _latest_of_rows(similarity_RS, self.spec.sample)
+        similarity_RS = latest_of_rows((history_RV @ self._similar_VS).tocsr(), self.spec.sample)
         similarity_RS.data **= np.float32(self.spec.amplification)
         nearest_RS = strongest_of_rows(similarity_RS, self.spec.neighbours)
         return np.asarray((nearest_RS @ self._votes_SV).toarray(), np.float32)
@@ -77,12 +74,3 @@ class SessionNeighbours:
 def fit_vsknn(spec: VsknnSpec, split: ListSplit, *, seed: int = 0, progress: Progress = silent) -> SessionNeighbours:
     """The training lists; nothing is drawn."""
     return SessionNeighbours(spec, split.train, split.num_items)
-
-
-def _latest_of_rows(similarity_RS: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
-    """Of each row the entries of the greatest columns."""
-    similarity_RS.sort_indices()
-    row_E = np.repeat(np.arange(similarity_RS.shape[0]), np.diff(similarity_RS.indptr))
-    kept_E = np.arange(similarity_RS.nnz) >= similarity_RS.indptr[1:][row_E] - count
-    parts = (similarity_RS.data[kept_E], (row_E[kept_E], similarity_RS.indices[kept_E]))
-    return sparse.csr_matrix(parts, shape=similarity_RS.shape)
