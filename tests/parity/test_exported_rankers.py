@@ -16,7 +16,8 @@ from aisle.errors import BundleError
 from aisle.models import Ranker
 from aisle.pipeline.calibration import PlattCalibrator
 from aisle.pipeline.onnx_ranker import OnnxRanker
-from aisle.train.engine.loop import LoopSettings, train_ranker
+from aisle.train.engine.loop import train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.engine.prediction import predict
 from aisle.train.export import export_ranker
 from tests.rankers import make_dlrm, make_field_dlrm, make_logistic_regression, make_rows

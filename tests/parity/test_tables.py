@@ -16,7 +16,8 @@ from aisle.nn.tables import Full, Hashed, LowRank, QuotientRemainder, TableKind,
 from aisle.pipeline.calibration import PlattCalibrator
 from aisle.pipeline.embedding_lookup import EmbeddingLookup, JaggedIds
 from aisle.pipeline.onnx_ranker import OnnxRanker
-from aisle.train.engine.loop import LoopSettings, train_ranker
+from aisle.train.engine.loop import train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.engine.prediction import predict
 from aisle.train.export import export_ranker
 from tests.rankers import NUM_DENSE, TABLE_ROWS, generator, make_rows

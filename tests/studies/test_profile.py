@@ -21,7 +21,7 @@ from aisle.studies.profile_chart import profile_chart
 from aisle.studies.step_memory import batch_bytes, measure_memory
 from aisle.studies.step_times import DATA, Stopwatch
 from aisle.train.engine.batches import Batch, Batches, RankerRows
-from aisle.train.engine.loop import LoopSettings
+from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.engine.table_optimizers import TableOptimizer
 from tests.contracts.rankers import FEATURES, HISTORY, NUM_DENSE, RankerCase
 from tests.rankers import generator, make_embeddings, make_rows

@@ -8,7 +8,8 @@ import orjson
 from safetensors.torch import save
 
 from aisle.train.engine.checkpoints import Checkpoints
-from aisle.train.engine.loop import LoopSettings, train_ranker
+from aisle.train.engine.loop import train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from tests.rankers import make_dlrm, make_rows
 
 SETTINGS = LoopSettings(batch_size=64, num_epochs=6, evaluations_per_epoch=3, patience=50, unknown_rate=0.05)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from aisle.nn.embeddings import EmbeddingBagCollection
@@ -38,6 +39,9 @@ class Ranker(Protocol):
 
     def train(self, mode: bool = True) -> Any:
         """As of a torch module."""
+
+    def to(self, device: torch.device) -> Any:
+        """As of a torch module: move it there, in place."""
 
 
 @runtime_checkable
@@ -70,3 +74,6 @@ class MultiTaskRanker(Protocol):
 
     def train(self, mode: bool = True) -> Any:
         """As of a torch module."""
+
+    def to(self, device: torch.device) -> Any:
+        """As of a torch module: move it there, in place."""

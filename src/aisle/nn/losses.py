@@ -56,10 +56,10 @@ def listwise_softmax(
     """
     num_lists = int(list_B.max()) + 1
     scores_B = logits_B + torch.log(weight_B)
-    highest_L = torch.full((num_lists,), -torch.inf).scatter_reduce(0, list_B, scores_B.detach(), "amax")
-    sum_L = torch.zeros(num_lists).index_add(0, list_B, torch.exp(scores_B - highest_L[list_B]))
+    highest_L = scores_B.new_full((num_lists,), -torch.inf).scatter_reduce(0, list_B, scores_B.detach(), "amax")
+    sum_L = scores_B.new_zeros(num_lists).index_add(0, list_B, torch.exp(scores_B - highest_L[list_B]))
     log_share_B = logits_B - (highest_L + torch.log(sum_L))[list_B]
-    positives_L = torch.zeros(num_lists).index_add(0, list_B, label_B).clamp(min=1)
-    has_positive_L = torch.zeros(num_lists).scatter_reduce(0, list_B, label_B, "amax")
+    positives_L = scores_B.new_zeros(num_lists).index_add(0, list_B, label_B).clamp(min=1)
+    has_positive_L = scores_B.new_zeros(num_lists).scatter_reduce(0, list_B, label_B, "amax")
     total = (has_positive_L * positives_L ** (1 - power)).sum().clamp(min=1e-12)
     return -(log_share_B * label_B / positives_L[list_B] ** power).sum() / total

@@ -62,7 +62,7 @@ class ExamplesSpec(Strict):
 
 
 class RankerTrainingSpec(Strict):
-    """How the ranker is trained; see ``aisle.train.engine.loop.LoopSettings``.
+    """How the ranker is trained; see ``aisle.train.engine.loop_settings.LoopSettings``.
 
     ``warm_start``: the vectors of ids start from those of the active bundle's ranker, where that has seen nothing of
     what the new one is tested on.

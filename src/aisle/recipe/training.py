@@ -10,11 +10,12 @@ from aisle.recipe.strict import Strict
 
 
 class TableTrainingSpec(Strict):
-    """See ``aisle.train.engine.loop.LoopSettings``, whose names these are.
+    """See ``aisle.train.engine.loop_settings.LoopSettings``, whose names these are.
 
     ``table_optimizer`` updates only the rows of a batch; ``table_l2`` and ``weight_decay`` regularize tables and dense
     parts apart. ``metric`` chooses the evaluation on the validation rows whose weights are kept; of several labels it
-    is the mean over them, or that of ``task`` alone.
+    is the mean over them, or that of ``task`` alone. ``device: auto`` is a GPU where PyTorch finds one; a training goes
+    on from its checkpoint on any device.
     """
 
     batch_size: PositiveInt = 1024
@@ -31,4 +32,5 @@ class TableTrainingSpec(Strict):
     metric: Literal["auc", "log_loss"] = "log_loss"
     task: str | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     unknown_rate: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -19,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 
 from aisle.models import Ranker
 from aisle.train.engine.batches import Batch
-from aisle.train.engine.loop import LoopSettings, optimizer_settings, training_loss
+from aisle.train.engine.loop_settings import LoopSettings, optimizer_settings, training_loss
 from aisle.train.engine.optimizers import Optimizers
 from aisle.train.engine.step import TrainingStep
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from aisle.assemble import table_ranker
+from aisle.errors import ConfigError
 from aisle.models import Ranker
 from aisle.progress import Progress, silent
 from aisle.recipe import TableRecipe
@@ -21,7 +22,7 @@ from aisle.studies.observed_step import DENSE_OPTIMIZER, LOSS, REST_OF_STEP, TAB
 from aisle.studies.step_memory import Memory, batch_bytes, measure_memory
 from aisle.studies.step_times import DATA, time_operators, time_parts
 from aisle.train.engine.batches import Batch, Batches, RankerRows
-from aisle.train.engine.loop import LoopSettings, training_batches
+from aisle.train.engine.loop_settings import LoopSettings, training_batches
 from aisle.train.tables.directory import TRAIN_SET
 from aisle.train.tables.session import prepared
 
@@ -33,7 +34,7 @@ _TRACED_STEPS = 10
 def profile_recipe(
     recipe: TableRecipe, trace: Path, *, num_steps: int = 50, threads: int | None = None, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Profile the training of a table recipe's model on its training rows.
+    """Profile the training of a table recipe's model on its training rows, on the processor.
 
     Args:
         recipe: What would be trained.
@@ -46,9 +47,14 @@ def profile_recipe(
         See :func:`profile_training`; with what was trained.
 
     Raises:
-        ConfigError: the recipe is not as it must be.
+        ConfigError: the recipe is not as it must be, or asks for a GPU, whose work hooks cannot time.
         DataError: its data is not.
     """
+    if recipe.training.device == "cuda":
+        raise ConfigError(
+            "training.device: expected a profile of training on the processor, received cuda; "
+            "--set training.device=cpu"
+        )
     table = prepared(recipe, progress)
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)

@@ -10,7 +10,8 @@ from aisle.models import Ranker
 from aisle.models.ranking import DLRM
 from aisle.nn.sparse import SparseFeatures
 from aisle.train.engine.batches import RankerRows
-from aisle.train.engine.loop import LoopSettings, train_ranker
+from aisle.train.engine.loop import train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from tests.rankers import generator, make_dlrm, make_embeddings
 
 

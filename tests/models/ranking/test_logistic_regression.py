@@ -10,7 +10,8 @@ import torch
 from aisle.models import Ranker
 from aisle.models.ranking import LogisticRegression
 from aisle.nn.sparse import SparseFeatures
-from aisle.train.engine.loop import LoopSettings, train_ranker
+from aisle.train.engine.loop import train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.export import export_graph
 from tests.rankers import make_embeddings, make_logistic_regression, make_rows
 

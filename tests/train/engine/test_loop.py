@@ -22,7 +22,8 @@ from aisle.metrics import auc
 from aisle.models.ranking import DLRM
 from aisle.train.engine.batches import RankerRows
 from aisle.train.engine.checkpoints import CHECKPOINT_NAME, Checkpoint, Checkpoints
-from aisle.train.engine.loop import Fit, LoopSettings, train_ranker
+from aisle.train.engine.loop import Fit, train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.engine.prediction import evaluate
 from aisle.train.engine.schedules import linear_decay
 from tests.rankers import make_dlrm, make_logistic_regression, make_rows

@@ -21,7 +21,8 @@ from aisle.assemble import table_ranker
 from aisle.errors import BackendUnavailableError, ConfigError, DataError
 from aisle.recipe import TableRecipe
 from aisle.train.engine.checkpoints import Checkpoint, Checkpoints
-from aisle.train.engine.loop import LoopSettings, train_ranker
+from aisle.train.engine.loop import train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.sharding import distributed
 from aisle.train.sharding.distributed import RankTraining, check_ranks, train_on_ranks
 from aisle.train.sharding.stored_rows import StoredRows

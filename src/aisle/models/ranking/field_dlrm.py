@@ -70,9 +70,8 @@ class FieldDLRM(nn.Module):
         self.num_dense = len(dense_fields)
         self.embeddings = embeddings
         dim = embeddings.embedding_dim - 1
-        with torch.no_grad():  # sums of many: small at first, and no id weighs anything by itself
-            embeddings.table.weight.normal_(0.0, _DEVIATION, generator=generator)
-            embeddings.table.weight[:, dim].zero_()
+        # Sums of many: small at first, and no id weighs anything by itself.
+        embeddings.start_normal(_DEVIATION, num_zero=1, generator=generator)
         num_fields = max(*dense_fields, *sparse_fields) + 1
         self._field_of: Tensor
         self._dense_mask: Tensor

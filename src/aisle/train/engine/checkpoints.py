@@ -22,7 +22,7 @@ _FORMAT = "aisle-checkpoint-1"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors by name, and plain values."""
+    """Tensors by name, which are read to the processor from wherever they were written, and plain values."""
 
     tensors: dict[str, Tensor]
     state: dict[str, Any]
@@ -65,7 +65,7 @@ class Checkpoints:
         """Replace the checkpoint."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         header = {"format": _FORMAT, "state": orjson.dumps(checkpoint.state).decode()}
-        content = save({name: one.contiguous() for name, one in checkpoint.tensors.items()}, metadata=header)
+        content = save({name: one.cpu().contiguous() for name, one in checkpoint.tensors.items()}, metadata=header)
         partial = self.path.with_suffix(".partial")
         with partial.open("wb") as stream:
             stream.write(content)

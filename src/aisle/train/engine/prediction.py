@@ -17,6 +17,7 @@ from aisle.models import MultiTaskRanker, Ranker
 from aisle.nn.sparse import SparseFeatures
 from aisle.pipeline.calibration import sigmoid
 from aisle.train.engine.batches import RankerRows, in_order
+from aisle.train.engine.devices import device_of
 
 _BATCH_SIZE = 8192
 
@@ -39,9 +40,9 @@ class Evaluation:
 
 
 def predict(ranker: Ranker, rows: RankerRows) -> NDArray[np.float32]:
-    """The logits [R] of rows, or [R, K]."""
+    """The logits [R] of rows, or [R, K], computed where the ranker lies."""
     ranker.train(False)
-    device = next(iter(ranker.named_parameters()))[1].device
+    device = device_of(ranker)
     with torch.inference_mode():
         batches = (batch.to(device) for batch in in_order(rows, _BATCH_SIZE))
         logits = [ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS)).cpu().numpy() for batch in batches]

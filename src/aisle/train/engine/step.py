@@ -12,6 +12,7 @@ from torch import Tensor
 from aisle.models import Ranker
 from aisle.nn.sparse import SparseFeatures
 from aisle.train.engine.batches import Batch
+from aisle.train.engine.devices import device_of
 from aisle.train.engine.optimizers import Optimizers
 
 Precision = Literal["float32", "bfloat16"]
@@ -33,7 +34,7 @@ class TrainingStep:
         self._optimizers = optimizers
         self._loss = loss
         self._is_short = precision == "bfloat16"
-        self._device = next(iter(ranker.named_parameters()))[1].device
+        self._device = device_of(ranker)
 
     def __call__(self, batch: Batch, factor: float = 1.0) -> float:
         """Learn from a batch at the learning rates times ``factor``; gives its loss.

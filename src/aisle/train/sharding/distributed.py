@@ -30,7 +30,9 @@ from aisle.models import Ranker
 from aisle.nn.tables import EmbeddingBagConfig, Full
 from aisle.progress import Progress, silent
 from aisle.train.child_processes import end_with_parent, threads_each
-from aisle.train.engine.loop import LoopSettings, train_ranker
+from aisle.train.engine.devices import DeviceName
+from aisle.train.engine.loop import train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.engine.table_optimizers import TableRule
 from aisle.train.sharding.stored_rows import StoredRows
 
@@ -67,16 +69,17 @@ class RankTraining:
     resume: bool = False
 
 
-def check_ranks(rule: TableRule | None, l2: float) -> None:
+def check_ranks(rule: TableRule | None, l2: float, device: DeviceName = "auto") -> None:
     """Refuse what several ranks cannot train, or would train otherwise than one process.
 
     Args:
         rule: How rows of tables move.
         l2: Their penalty.
+        device: Where they shall train; ``auto`` is the processor for ranks.
 
     Raises:
         BackendUnavailableError: TorchRec is not installed.
-        ConfigError: FBGEMM has not the rule, or has it otherwise.
+        ConfigError: FBGEMM has not the rule, or has it otherwise; or the device is a GPU.
     """
     missing = [name for name in _LIBRARIES if find_spec(name) is None]
     if missing:
@@ -89,6 +92,11 @@ def check_ranks(rule: TableRule | None, l2: float) -> None:
         raise ConfigError(
             f"--procs: expected a table_optimizer of {', '.join(_RULES)} without table_l2, received {rule} with "
             f"{l2:g}; --set training.table_optimizer=row_wise_adagrad --set training.table_l2=0, or --procs 1"
+        )
+    if device == "cuda":
+        raise ConfigError(
+            "--procs: expected ranks that share tables on the processor, received the device cuda; "
+            "--set training.device=cpu, or --procs 1"
         )
 
 

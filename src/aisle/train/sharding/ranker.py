@@ -73,6 +73,15 @@ class ShardedRanker:
         state = self._ranker.state_dict()
         return state if weight is None else {**state, _TABLES: weight}
 
+    def to(self, device: torch.device) -> None:
+        """Nowhere else: ranks share tables on the processor.
+
+        Raises:
+            ValueError: the device is another.
+        """
+        if device.type != "cpu":
+            raise ValueError(f"expected ranks on the processor, received the device {device}")
+
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take what :meth:`state_dict` gave, or a ranker in one process: tables from rank 0."""
         self._embeddings.deal("weight", state_dict.get(_TABLES))

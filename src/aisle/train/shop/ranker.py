@@ -24,7 +24,8 @@ from aisle.progress import Progress, silent
 from aisle.recipe.ranker import RankerSpec
 from aisle.train.engine.batches import RankerRows
 from aisle.train.engine.checkpoints import Checkpoints
-from aisle.train.engine.loop import LoopSettings, train_ranker
+from aisle.train.engine.loop import train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.export import export_ranker
 from aisle.train.shop.calibrate import fit_platt
 from aisle.train.shop.ranker_examples import RankerExamples
