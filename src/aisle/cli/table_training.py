@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from aisle.cli.output import write_json, write_table
 from aisle.cli.progress import show_progress
+from aisle.cli.run_options import RunOptions
 
 if TYPE_CHECKING:
     from aisle.recipe import TableRecipe
 
 
-@dataclass(frozen=True)
-class TableOptions:
-    """The options of the command that speak of tables."""
-
-    output: Path | None
-    resume: bool
-    seeds: str | None
-    folds: int | None
-    procs: int | None
-    as_json: bool
-
-
-def of_table(output: Path) -> bool:
-    """Whether a run directory is of the recipe of a table."""
-    from aisle.train.tables.directory import is_table_run
-
-    return is_table_run(output)
-
-
-def unfinished_table(output: Path) -> TableRecipe:
-    """The recipe of the run at a directory."""
-    from aisle.train.tables.directory import TableDirectory
-
-    return TableDirectory(output).recipe()
-
-
-def train_table_run(recipe: TableRecipe, options: TableOptions) -> None:
+def train_table_run(recipe: TableRecipe, options: RunOptions) -> None:
     """Train, and report."""
     from aisle.assemble import table_ranker
     from aisle.train.recipe_run import RunPlan
-    from aisle.train.tables.directory import TableDirectory
+    from aisle.train.tables.directory import TableDirectory, is_table_run
     from aisle.train.tables.session import train_table_recipe
 
-    output = options.output or Path(f"{recipe.name}-{dt.datetime.now().strftime('%Y%m%d-%H%M%S')}")
-    plan = RunPlan(_seeds(options.seeds), options.folds or 0)
-    if options.resume and plan == RunPlan() and of_table(output):
+    output = options.directory(recipe.name)
+    plan = RunPlan(options.seeds, options.folds or 0)
+    if options.resume and plan == RunPlan() and is_table_run(output):
         plan = TableDirectory(output).plan()
     try:
         with show_progress() as progress:
@@ -92,15 +64,6 @@ def write_metrics(metrics: dict[str, Any]) -> None:
 
 
 _INTERVALS = ("interval", "gain_interval")
-
-
-def _seeds(text: str | None) -> tuple[int, ...]:
-    parts = [] if text is None else text.split(",")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise click.BadParameter(
-            f"expected numbers from 0 on with commas between, received {text!r}", param_hint="--seeds"
-        )
-    return tuple(int(part) for part in parts)
 
 
 def _rounded(metrics: dict[str, float]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""aisle train: fit what a recipe says; a shop's on its workspace's events, a table's on the table that it names."""
+"""aisle train: fit what a recipe says; a shop's on its workspace's events, others on the files that they name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one value of the recipe.")
 @click.option("-o", "output", type=click.Path(file_okay=False, path_type=Path), help="The run directory to write.")
 @click.option("--resume", is_flag=True, help="Go on with the training that was interrupted, if there is one.")
-@click.option("--seeds", metavar="0,1,2", help="Of a table: train once for each seed; report mean, spread, intervals.")
+@click.option("--seeds", metavar="0,1,2", help="Of a table or lists: train once for each seed; report mean and spread.")
 @click.option(
     "--folds",
     type=click.IntRange(2, 255),
@@ -66,8 +66,8 @@ def command(
     metrics, and on all data, to serve. The new bundle is activated unless its NDCG@20 lies more than .01 below the
     active one's on the same test window, or as --activate says.
 
-    The recipe of a table needs no workspace: it names its data. The run directory gets metrics, predictions of the test
-    sets, and a bundle.
+    The recipe of a table or of lists (kind: sequence) needs no workspace: it names its data. The run directory gets
+    metrics, what was predicted of the test sets, and a bundle.
 
     A training that was interrupted, by whatever, goes on with --resume where it was, on the data that it began with,
     and ends as if nothing had happened. Without RECIPE and --set it is the one at -o, or the workspace's latest one.
@@ -76,26 +76,32 @@ def command(
     Examples:
       aisle -C my-shop train shop --set windows.horizon_days=14
       aisle train criteo --set model.kind=dcn-v2 --seeds 0,1,2 -o runs/dcn-v2
+      aisle train ml-1m-sasrec --set train.epochs=40 -o runs/sasrec
       aisle train criteo --set training.table_optimizer=row_wise_adagrad --set training.table_l2=0 --procs 2
     """
     from aisle import recipe as recipes
-    from aisle.cli.table_training import TableOptions, of_table, train_table_run, unfinished_table
+    from aisle.cli.list_training import train_list_run
+    from aisle.cli.run_options import RunOptions, parse_seeds, unfinished_recipe
+    from aisle.cli.table_training import train_table_run
 
-    options = TableOptions(output, resume, seeds, folds, procs, as_json)
-    if resume and recipe is None and not overrides and output is not None and of_table(output):
-        train_table_run(unfinished_table(output), options)
-        return
-    if resume and recipe is None and not overrides:
-        _refuse("table", {"--seeds": seeds, "--folds": folds, "--procs": procs})
-        _train_shop(context, None, output, resume, activate, jobs, as_json)
-        return
-    parsed = recipes.load(recipe or "shop", list(overrides))
-    if isinstance(parsed, recipes.ShopRecipe):
-        _refuse("table", {"--seeds": seeds, "--folds": folds, "--procs": procs})
-        _train_shop(context, parsed, output, resume, activate, jobs, as_json)
-    else:
+    options = RunOptions(output, resume, parse_seeds(seeds), folds, procs, as_json)
+    told_nothing = recipe is None and not overrides
+    parsed: recipes.Recipe | None = None
+    if resume and told_nothing and output is not None:
+        parsed = unfinished_recipe(output)
+    if parsed is None and not (resume and told_nothing):
+        parsed = recipes.load(recipe or "shop", list(overrides))
+    if isinstance(parsed, recipes.TableRecipe):
         _refuse("shop", {"--activate": activate, "--jobs": jobs})
         train_table_run(parsed, options)
+    elif isinstance(parsed, recipes.ListRecipe):
+        _refuse("shop", {"--activate": activate, "--jobs": jobs})
+        _refuse("table", {"--folds": folds, "--procs": procs})
+        train_list_run(parsed, options)
+    else:
+        _refuse("table or of lists", {"--seeds": seeds})
+        _refuse("table", {"--folds": folds, "--procs": procs})
+        _train_shop(context, parsed, output, resume, activate, jobs, as_json)
 
 
 def _refuse(kind: str, options: dict[str, object]) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from aisle.bundle import BundleWriter
 from aisle.data.questions import ListSplit, Questions
 from aisle.evaluate.report import MEASURES
 from aisle.progress import Progress, silent
@@ -25,6 +26,14 @@ class ListRecommender(Protocol):
 
     def score(self, questions: Questions) -> NDArray[np.float32]:
         """The scores [R, V] of all items; may read histories and users, never targets."""
+        ...
+
+
+class SavedRecommender(ListRecommender, Protocol):
+    """A recommender that a bundle can hold."""
+
+    def save(self, writer: BundleWriter, folder: str) -> None:
+        """Write its files below a folder of a bundle; the class method ``load`` reads them."""
         ...
 
 

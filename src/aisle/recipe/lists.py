@@ -7,12 +7,70 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from aisle.recipe.list_data import ListDataSpec
+from aisle.recipe.list_models.collaborative import (
+    BprSpec,
+    GraphFilterSpec,
+    ImplicitAlsSpec,
+    ItemKnnSpec,
+    ListEaseSpec,
+    PureSvdSpec,
+    UserKnnSpec,
+)
+from aisle.recipe.list_models.deep_collaborative import (
+    AcfSpec,
+    DmfSpec,
+    GmfSpec,
+    LightGcnSpec,
+    MultDaeSpec,
+    MultVaeSpec,
+    NcfMlpSpec,
+    NeuMfSpec,
+    NnmfSpec,
+)
 from aisle.recipe.list_models.sequential import HstuSpec, SasrecSpec
+from aisle.recipe.list_models.transitions import (
+    BlendSpec,
+    MarkovSpec,
+    NextItemRidgeSpec,
+    PopularitySpec,
+    RulesSpec,
+    SessionItemKnnSpec,
+    VsknnSpec,
+)
 from aisle.recipe.strict import Strict
 
-#: Models that the loop trains by gradient; the others are fitted at once.
-TrainedModelSpec = SasrecSpec | HstuSpec
-ListModelSpec = TrainedModelSpec
+#: Models that are fitted at once.
+FittedModelSpec = (
+    PopularitySpec
+    | ItemKnnSpec
+    | UserKnnSpec
+    | ListEaseSpec
+    | GraphFilterSpec
+    | PureSvdSpec
+    | ImplicitAlsSpec
+    | BprSpec
+    | MarkovSpec
+    | RulesSpec
+    | SessionItemKnnSpec
+    | NextItemRidgeSpec
+    | VsknnSpec
+    | BlendSpec
+)
+#: Models that the loop trains by gradient.
+TrainedModelSpec = (
+    GmfSpec
+    | NcfMlpSpec
+    | NeuMfSpec
+    | NnmfSpec
+    | DmfSpec
+    | LightGcnSpec
+    | AcfSpec
+    | MultDaeSpec
+    | MultVaeSpec
+    | SasrecSpec
+    | HstuSpec
+)
+ListModelSpec = FittedModelSpec | TrainedModelSpec
 Metric = Annotated[str, Field(pattern=r"^(ndcg|recall|recall_plain|hr|mrr)@[1-9][0-9]*$")]
 
 
@@ -20,7 +78,6 @@ class ListTrainingSpec(Strict):
     """See ``aisle.train.lists.loop.LoopSettings``, whose names these are; fitted models need none of it."""
 
     epochs: PositiveInt = 100
-    batch_size: PositiveInt = 128
     learning_rate: PositiveFloat = 1e-3
     weight_decay: NonNegativeFloat = 0.0
     schedule: Literal["linear", "cosine", "constant"] = "constant"

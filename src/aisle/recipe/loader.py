@@ -10,13 +10,18 @@ from typing import Any
 import yaml
 
 from aisle.errors import ConfigError
+from aisle.recipe.lists import ListRecipe
 from aisle.recipe.shop import ShopRecipe
 from aisle.recipe.strict import nearest, parse_strict, read_yaml
 from aisle.recipe.table import TableRecipe
 
-Recipe = ShopRecipe | TableRecipe
+Recipe = ListRecipe | ShopRecipe | TableRecipe
 #: Every kind of recipe; ``kind`` in the file chooses.
-KINDS: dict[str, type[ShopRecipe] | type[TableRecipe]] = {"shop": ShopRecipe, "table": TableRecipe}
+KINDS: dict[str, type[ListRecipe] | type[ShopRecipe] | type[TableRecipe]] = {
+    "sequence": ListRecipe,
+    "shop": ShopRecipe,
+    "table": TableRecipe,
+}
 
 
 def names() -> list[str]:
@@ -60,7 +65,7 @@ def load_shop(path_or_name: str | Path, overrides: list[str] | tuple[str, ...] =
     if not isinstance(recipe, ShopRecipe):
         raise ConfigError(
             f"{path_or_name}: expected the recipe of a shop (kind: shop), received kind: {recipe.kind}, which says how "
-            "a ranker over one table is trained and evaluated, without a workspace"
+            "a model of data in files is trained and evaluated, without a workspace"
         )
     return recipe
 

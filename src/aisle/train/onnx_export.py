@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,13 @@ _KNOWN_WARNINGS = (
 
 
 def export_onnx(
-    module: nn.Module, inputs: tuple[Tensor, ...], *, input_names: Sequence[str], output_name: str, batch_name: str
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    *,
+    input_names: Sequence[str],
+    output_name: str,
+    batch_name: str = "rows",
+    dynamic_shapes: tuple[dict[int, Any], ...] | None = None,
 ) -> bytes:
     """A module as an ONNX graph, for any number of rows from 1 on.
 
@@ -32,6 +38,7 @@ def export_onnx(
         input_names: One per input.
         output_name: Of the one output.
         batch_name: What the graph calls the number of rows.
+        dynamic_shapes: Which axes of each input may have any size; missing: the first of each, all alike.
     """
     rows = torch.export.Dim(batch_name, min=1)
     with torch.no_grad(), _quiet():
@@ -40,7 +47,7 @@ def export_onnx(
             inputs,
             input_names=list(input_names),
             output_names=[output_name],
-            dynamic_shapes=tuple({0: rows} for _ in inputs),
+            dynamic_shapes=dynamic_shapes or tuple({0: rows} for _ in inputs),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,

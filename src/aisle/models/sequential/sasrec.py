@@ -2,7 +2,7 @@
 
 Reference: Kang and McAuley, "Self-attentive sequential recommendation", ICDM 2018.
 Deviations: the norm stands before each half of a block, as today's transformers have it; attention weights themselves
-are not dropped, which lets fused attention run; the loss is chosen by the recipe (the paper's is BCE with one negative).
+are not dropped, which lets fused attention run; the recipe chooses the loss (the paper's is BCE with one negative).
 
 Legend of shapes: B sequences, T positions, D width.
 """

@@ -38,8 +38,11 @@ class SequenceModel(nn.Module):
         Args:
             items_BT: Item rows, oldest first; -1 behind the last one.
         """
-        embedded_BTD = functional.embedding(items_BT.clamp(min=0), self.items)
-        queries_BTD: Tensor = self.encoder(embedded_BTD, items_BT >= 0)
+        return self.queries(functional.embedding(items_BT.clamp(min=0), self.items), items_BT >= 0)
+
+    def queries(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
+        """The queries [B, T, D] of embedded sequences."""
+        queries_BTD: Tensor = self.encoder(embedded_BTD, is_item_BT)
         return functional.normalize(queries_BTD, dim=2) if self.normalize else queries_BTD
 
     def item_vectors(self) -> Tensor:

@@ -79,8 +79,12 @@ class HSTULayer(nn.Module):
         value_size, query_size = self.num_heads * self.value_dim, self.num_heads * self.query_dim
         projected = functional.silu(self.project_in(self.norm(inputs_BTD)))
         gates, values, queries, keys = torch.split(projected, [value_size, value_size, query_size, query_size], dim=2)
-        by_head = [part.unflatten(2, (self.num_heads, -1)).transpose(1, 2) for part in (values, queries, keys)]
+        by_head = [self._by_head(part) for part in (values, queries, keys)]
         return gates, by_head[0], by_head[1], by_head[2]
+
+    def _by_head(self, part_BTX: Tensor) -> Tensor:
+        num_sequences, length, _ = part_BTX.shape
+        return part_BTX.reshape(num_sequences, length, self.num_heads, -1).transpose(1, 2)
 
     def gated(self, attended: Tensor, gates: Tensor) -> Tensor:
         """What the layer adds to its inputs."""

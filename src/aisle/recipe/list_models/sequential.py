@@ -35,6 +35,7 @@ class ItemLossSpec(Strict):
 class SequenceModelSpec(Strict):
     """What all of them have: width, the longest sequence, whether scores are cosines, and the loss."""
 
+    batch_size: Annotated[PositiveInt, Field(description="sequences of a step")] = 128
     dim: PositiveInt = 50
     max_length: PositiveInt = 200
     normalize: Annotated[bool, Field(description="scores are cosines; the temperature makes them sharp")] = True

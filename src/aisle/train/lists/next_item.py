@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aisle.bundle import BundleWriter
 from aisle.data.item_lists import ItemLists
 from aisle.data.questions import Questions
 from aisle.models.sequential.sequence_model import SequenceModel
 from aisle.nn.item_losses import LossKind, full_softmax, sampled_loss
+from aisle.train.lists.encoder_export import export_encoder
 
 #: Batches whose sequences are sorted by length together, so that a batch holds sequences of similar lengths.
 _SORTED_BATCHES = 8
@@ -134,7 +136,10 @@ class NextItemTrainee:
 
 
 class SequenceScorer:
-    """Scores by a network; the last position of each history asks."""
+    """Scores by a network; the last position of each history asks.
+
+    Saving exports it: what a bundle holds is an :class:`aisle.pipeline.sequence_encoder.SequenceEncoder`.
+    """
 
     def __init__(self, model: SequenceModel, max_length: int) -> None:
         self._model = model
@@ -149,6 +154,10 @@ class SequenceScorer:
                 for start in range(0, len(questions), _SCORED_AT_ONCE)
             ]
             return np.asarray(torch.cat(parts).numpy())
+
+    def save(self, writer: BundleWriter, folder: str) -> None:
+        """Write the encoder and the item vectors, which score without torch."""
+        export_encoder(self._model, self._max_length).save(writer, folder)
 
     def _score(self, histories: ItemLists, items_VD: Tensor) -> Tensor:
         sizes_B = np.minimum(histories.sizes_R, self._max_length)

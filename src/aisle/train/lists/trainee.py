@@ -7,19 +7,22 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from aisle.evaluate.full_ranking import ListRecommender
+from aisle.evaluate.full_ranking import SavedRecommender
 
 
 class Trainee(Protocol):
     """A network and what it learns from; the loop knows no more of it.
 
     Attributes:
-        network: Holds all weights, and decides by its mode (``train()``, ``eval()``) whether it drops values.
         num_batches: Steps of an epoch.
     """
 
-    network: nn.Module
     num_batches: int
+
+    @property
+    def network(self) -> nn.Module:
+        """Holds all weights, and decides by its mode (``train()``, ``eval()``) whether it drops values."""
+        ...
 
     def epoch(self, number: int) -> Iterator[Any]:
         """The batches of an epoch, whose order and negatives depend on the seed and the epoch alone."""
@@ -29,6 +32,6 @@ class Trainee(Protocol):
         """The mean loss of a batch, a scalar; what the network drops is drawn from torch's generator."""
         ...
 
-    def recommender(self) -> ListRecommender:
-        """What the network is worth now; called in evaluation mode, without gradients."""
+    def recommender(self) -> SavedRecommender:
+        """What the network is worth now; called in evaluation mode, without gradients. What it saves needs no torch."""
         ...

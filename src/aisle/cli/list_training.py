@@ -1,0 +1,60 @@
+"""What `aisle train` does with the recipe of lists; it opens no workspace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aisle.cli.output import write_json, write_table
+from aisle.cli.progress import show_progress
+from aisle.cli.run_options import RunOptions
+
+if TYPE_CHECKING:
+    from aisle.recipe import ListRecipe
+
+
+def train_list_run(recipe: ListRecipe, options: RunOptions) -> None:
+    """Train, and report."""
+    from aisle.errors import BackendUnavailableError
+
+    try:
+        from aisle.train.lists.registry import fit_lists
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"expected PyTorch and what belongs to it, {error.name} is not installed; pip install 'aisle[train]'"
+        ) from error
+    from aisle.train.lists.directory import ListDirectory, is_list_run
+    from aisle.train.lists.run import train_list_recipe
+
+    output, seeds = options.directory(recipe.name), options.seeds
+    if options.resume and not seeds and is_list_run(output):
+        seeds = ListDirectory(output).plan().seeds
+    try:
+        with show_progress() as progress:
+            run = train_list_recipe(recipe, output, fit_lists, seeds=seeds, resume=options.resume, progress=progress)
+    except KeyboardInterrupt:
+        click.echo(f"What is finished is kept: aisle train --resume -o {output} goes on.", err=True)
+        raise
+    metrics = run.read_metrics()
+    if options.as_json:
+        write_json({**metrics, "run": str(run.path)})
+        return
+    write_list_metrics(metrics)
+    click.echo(f"\nRun: {run.path}")
+
+
+def write_list_metrics(metrics: dict[str, Any]) -> None:
+    """A table of metrics with 95 % intervals over the questions, or of several trainings with their spread."""
+    if "deviations" in metrics:
+        rows = [
+            (name, f"{value:.4f}", f"{metrics['deviations'][name]:.4f}") for name, value in metrics["metrics"].items()
+        ]
+        write_table(("metric", "mean over seeds", "deviation"), rows)
+        return
+    intervals = metrics["intervals"]
+    rows = [
+        (name, f"{value:.4f}", " to ".join(f"{end:.4f}" for end in intervals.get(name, ())))
+        for name, value in metrics["metrics"].items()
+    ]
+    write_table(("metric", "value", "interval"), rows)

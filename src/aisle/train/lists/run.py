@@ -1,0 +1,226 @@
+"""One training of a list recipe: from files to a run directory, resumed exactly after a kill; or one per seed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aisle.bundle import Bundle, BundleWriter
+from aisle.data.list_splits import split_lists
+from aisle.data.questions import ListSplit
+from aisle.errors import ConfigError
+from aisle.evaluate.full_ranking import ListRecommender, SavedRecommender, evaluate_split
+from aisle.metrics import bootstrap_mean
+from aisle.progress import Progress, silent
+from aisle.recipe import ListRecipe, dump
+from aisle.train.lists.directory import MODEL_FOLDER, ListDirectory
+from aisle.train.recipe_run import RunPlan
+from aisle.train.run_files import RECIPE_NAME
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model, and how many epochs it took (0 where it is fitted at once)."""
+
+    recommender: SavedRecommender
+    parameters: int
+    num_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class FitTask:
+    """What a fit is given beside recipe and data.
+
+    Attributes:
+        checkpoints: Where it may keep its state.
+        identity: Of recipe and data: a state of another is refused.
+        progress: Told of steps.
+    """
+
+    checkpoints: Path
+    identity: str
+    progress: Progress = silent
+
+
+class FitLists(Protocol):
+    """Fits the model of a recipe on the training lists of a split; goes on with what its checkpoints hold."""
+
+    def __call__(self, recipe: ListRecipe, split: ListSplit, task: FitTask) -> Fitted:
+        """The fitted model."""
+        ...
+
+
+def train_list_recipe(
+    recipe: ListRecipe,
+    output: Path,
+    fit: FitLists,
+    *,
+    seeds: Sequence[int] = (),
+    resume: bool = False,
+    progress: Progress = silent,
+) -> ListDirectory:
+    """Train a list recipe and write its run directory; with seeds one training each, and what they say together.
+
+    Args:
+        recipe: What to train.
+        output: The run directory; one that is finished is left as it is.
+        fit: Fits the recipe's model.
+        seeds: Two or more; missing: one training under the recipe's seed.
+        resume: Go on with what was interrupted there.
+        progress: Told of each step.
+
+    Raises:
+        ConfigError: the directory has files and is not to be resumed, or is of another recipe.
+        DataError: the data is not as it must be.
+    """
+    if seeds and (len(seeds) < 2 or len(set(seeds)) < len(seeds)):
+        raise ConfigError(f"--seeds: expected two or more different seeds, received {list(seeds)}; one: --set seed=N")
+    run = ListDirectory(output.resolve())
+    run.begin(recipe, RunPlan(seeds=tuple(seeds)), resume=resume)
+    with run.training():
+        if not run.is_written and not seeds:
+            _train(recipe, run, fit, progress)
+        elif not run.is_written:
+            parts = []
+            for seed in seeds:
+                of_seed = recipe.model_copy(update={"seed": seed})
+                part = train_list_recipe(of_seed, run.of_seed(seed).path, fit, resume=True, progress=progress)
+                parts.append(part.read_metrics())
+            run.write_metrics(_together(parts, seeds))
+        run.finish()
+    return run
+
+
+def evaluate_list_run(run: ListDirectory, load: Callable[[Bundle, str], ListRecommender]) -> dict[str, Any]:
+    """Measure a finished run again, by its bundle alone.
+
+    Args:
+        run: The run.
+        load: Opens the model of a bundle in a folder.
+    """
+    recipe = run.recipe()
+    split, _ = split_lists(recipe.data)
+    recommender = load(Bundle.open(run.bundle), MODEL_FOLDER)
+    values = evaluate_split(recommender, split, recipe.metrics)
+    report = {"metrics": _means(values), "intervals": _intervals(values), "counts": _counts(split)}
+    run.write_evaluation(report)
+    return report
+
+
+def _train(recipe: ListRecipe, run: ListDirectory, fit: FitLists, progress: Progress) -> None:
+    started = time.perf_counter()
+    progress("read the data", 0, None)
+    split, item_ids = split_lists(recipe.data)
+    logger.info("recipe %s, model %s, seed %d, %s", recipe.name, recipe.model.kind, recipe.seed, _counts(split))
+    fitting = time.perf_counter()
+    fitted = fit(recipe, split, FitTask(run.checkpoints, _identity(recipe, split), progress))
+    seconds = time.perf_counter() - fitting
+    progress("write the bundle", 0, None)
+    shutil.rmtree(run.bundle, ignore_errors=True)  # of a training that was killed behind it
+    with BundleWriter(run.bundle, name=recipe.name, version=run.path.name, extra={"seed": recipe.seed}) as writer:
+        fitted.recommender.save(writer, MODEL_FOLDER)
+        writer.write_frame("items", item_ids.to_frame("item_id"))
+        writer.write_text(RECIPE_NAME, dump(recipe))
+    values = {}
+    for part in ("valid", "test"):
+        if len(getattr(split, part)):
+            values[part] = evaluate_split(fitted.recommender, split, recipe.metrics, part=part, progress=progress)
+    run.save_questions(_with_halves(split, values["test"]))
+    metrics = {name: value for of_part in values.values() for name, value in _means(of_part).items()}
+    document = {
+        "model": recipe.model.kind,
+        "seed": recipe.seed,
+        "parameters": fitted.parameters,
+        "model_bytes": Bundle.open(run.bundle, verify=False).num_bytes,
+        "metrics": metrics | _halves(split, values["test"]),
+        "intervals": _intervals(values["test"]),
+        "timing": _timing(recipe, split, fitted, seconds),
+        "data": _counts(split),
+    }
+    logger.info("trained in %.1f s, all in %.1f s", seconds, time.perf_counter() - started)
+    run.write_metrics(document)
+
+
+def _timing(recipe: ListRecipe, split: ListSplit, fitted: Fitted, seconds: float) -> dict[str, float]:
+    passes = max(fitted.num_epochs, 1)
+    return {
+        "train_seconds": round(seconds, 3),
+        "samples_per_second": round(passes * len(split.train) / seconds, 1),
+        "epochs": fitted.num_epochs,
+    }
+
+
+def _identity(recipe: ListRecipe, split: ListSplit) -> str:
+    """What a state must agree with: everything that was told, and the training lists."""
+    digest = hashlib.sha256(dump(recipe).encode())
+    for array in (split.train.starts_R1, split.train.items_E, split.valid.targets.items):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _counts(split: ListSplit) -> dict[str, int]:
+    return {
+        "train_rows": len(split.train.items_E),
+        "train_lists": len(split.train),
+        "items": split.num_items,
+        "valid_rows": len(split.valid),
+        "test_rows": len(split.test),
+    }
+
+
+def _means(values: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    return {name: float(np.nanmean(one)) for name, one in values.items()}
+
+
+def _intervals(values: Mapping[str, NDArray[np.float64]]) -> dict[str, list[float]]:
+    found = {name: bootstrap_mean(one[~np.isnan(one)], seed=0) for name, one in values.items()}
+    return {name: [one.low, one.high] for name, one in found.items()}
+
+
+def _halves(split: ListSplit, values: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    """Where a target may repeat what its history holds: those that do, and new ones, apart."""
+    return {name: float(np.nanmean(one)) for name, one in _with_halves(split, values).items() if name not in values}
+
+
+def _with_halves(split: ListSplit, values: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    questions = split.test
+    if questions.masked is not None or (questions.targets.sizes != 1).any() or not questions.is_repeat_R().any():
+        return dict(values)
+    is_repeat_R = questions.is_repeat_R()
+    halves = dict(values)
+    for name, one in values.items():
+        halves[f"{name}/repeat"] = np.where(is_repeat_R, one, np.nan)
+        halves[f"{name}/new"] = np.where(is_repeat_R, np.nan, one)
+    return halves
+
+
+def _together(parts: Sequence[dict[str, Any]], seeds: Sequence[int]) -> dict[str, Any]:
+    """The mean of each metric over seeds, its sample standard deviation and the seeds' values."""
+    names = list(parts[0]["metrics"])
+    per_run = {name: [part["metrics"][name] for part in parts] for name in names}
+    return {
+        "model": parts[0]["model"],
+        "seeds": list(seeds),
+        "parameters": parts[0]["parameters"],
+        "model_bytes": parts[0]["model_bytes"],
+        "metrics": {name: float(np.mean(values)) for name, values in per_run.items()},
+        "deviations": {name: float(np.std(values, ddof=1)) for name, values in per_run.items()},
+        "per_run": per_run,
+        "timing": {
+            "train_seconds": round(sum(part["timing"]["train_seconds"] for part in parts), 3),
+            "samples_per_second": round(float(np.mean([part["timing"]["samples_per_second"] for part in parts])), 1),
+            "epochs": round(float(np.mean([part["timing"]["epochs"] for part in parts])), 3),
+        },
+        "data": parts[0]["data"],
+    }
