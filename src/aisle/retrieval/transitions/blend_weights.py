@@ -17,7 +17,7 @@ from aisle.retrieval.transitions.parts import Part
 #: A part brings so many of its best items to each question.
 CANDIDATES_OF_A_PART = 100
 #: What a weight is multiplied by, to see whether that is better.
-STEPS = (0.0, 0.5, 0.8, 1.25, 2.0)
+STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0, 8.0)
 #: Rounds over all parts; the search also ends when a round changes nothing.
 ROUNDS = 8
 _BLOCK = 128
