@@ -27,6 +27,7 @@ from aisle.retrieval.collaborative.interactions import (
     tf_idf,
 )
 from aisle.retrieval.collaborative.linear import LinearRecommender
+from aisle.retrieval.lists import lists_from_sparse
 
 _WEIGHTINGS = {"binary": lambda taken_RV: taken_RV, "tf-idf": tf_idf, "bm25": bm25}
 
@@ -39,7 +40,9 @@ def fit_item_knn(
     progress("count pairs", 0, None)
     weights_VV = item_weights(spec, taken_RV)
     if spec.neighbours is not None:
-        weights_VV = strongest_of_rows(weights_VV, spec.neighbours)
+        kept = lists_from_sparse(weights_VV, spec.neighbours)
+        parts = (kept.weights, kept.neighbours, kept.offsets)
+        weights_VV = sparse.csr_matrix(parts, shape=weights_VV.shape)
     return LinearRecommender(split.num_items, weights_AA=weights_VV)
 
 
@@ -55,18 +58,9 @@ def item_weights(spec: ItemKnnSpec, taken_RV: sparse.csr_matrix) -> sparse.csr_m
 
 
 def without_diagonal(weights_VV: sparse.csr_matrix) -> sparse.csr_matrix:
-    """No item votes for itself; columns are in order."""
-    pairs = weights_VV.tocoo()
-    kept = pairs.row != pairs.col
-    parts = (pairs.data[kept].astype(np.float32), (pairs.row[kept], pairs.col[kept]))
-    return sparse.csr_matrix(parts, shape=weights_VV.shape)
-
-
-def strongest_of_rows(weights_VV: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
-    """Of each row the greatest weights; of equal ones at the border those of the first columns."""
-    row_E = np.repeat(np.arange(weights_VV.shape[0]), np.diff(weights_VV.indptr))
-    order_E = np.lexsort((weights_VV.indices, -weights_VV.data, row_E))
-    rank_E = np.arange(weights_VV.nnz) - weights_VV.indptr[:-1][row_E]
-    kept_E = order_E[rank_E < count]
-    parts = (weights_VV.data[kept_E], (row_E[kept_E], weights_VV.indices[kept_E]))
-    return sparse.csr_matrix(parts, shape=weights_VV.shape)
+    """The matrix with no item voting for itself, columns in order; changes what is given."""
+    row_E = np.repeat(np.arange(weights_VV.shape[0], dtype=np.int32), np.diff(weights_VV.indptr))
+    weights_VV.data[row_E == weights_VV.indices] = 0
+    weights_VV.eliminate_zeros()
+    weights_VV.sort_indices()
+    return weights_VV
