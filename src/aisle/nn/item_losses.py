@@ -155,16 +155,22 @@ def _bpr_max(positive_N: Tensor, negative_NS: Tensor, is_target_NS: Tensor) -> T
     Source: Hidasi and Karatzoglou, "Recurrent neural networks with top-k gains for session-based recommendations",
     CIKM 2018.
     """
-    weights_NS = negative_NS.masked_fill(is_target_NS, -math.inf).softmax(1)
-    above_N = (weights_NS * torch.sigmoid(positive_N[:, None] - negative_NS)).sum(1)
+    weights_NS = _shares(negative_NS, is_target_NS)
+    above_N = (weights_NS * torch.sigmoid(positive_N[:, None] - negative_NS)).sum(1) + is_target_NS.all(1)
     return (-(above_N + 1e-24).log() + (weights_NS * negative_NS.square()).sum(1)).mean()
 
 
 def _top1_max(positive_N: Tensor, negative_NS: Tensor, is_target_NS: Tensor) -> Tensor:
     """How often negatives stand above the target or above 0, weighed by a softmax of scores; source as BPR-max."""
-    weights_NS = negative_NS.masked_fill(is_target_NS, -math.inf).softmax(1)
+    weights_NS = _shares(negative_NS, is_target_NS)
     gaps_NS = torch.sigmoid(negative_NS - positive_N[:, None]) + torch.sigmoid(negative_NS.square())
     return (weights_NS * gaps_NS).sum(1).mean()
+
+
+def _shares(negative_NS: Tensor, is_target_NS: Tensor) -> Tensor:
+    """The softmax over negatives; all 0 where there is none."""
+    least = torch.finfo(negative_NS.dtype).min
+    return negative_NS.masked_fill(is_target_NS, least).softmax(1).masked_fill(is_target_NS, 0)
 
 
 def _counts(is_target_NS: Tensor) -> Tensor:
