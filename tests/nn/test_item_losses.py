@@ -1,0 +1,179 @@
+"""Losses of the next item: one position by hand, what counts as a negative, the fused softmax and its gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from aisle.nn import item_losses
+from aisle.nn.item_losses import SAMPLED_LOSSES, LossKind, full_softmax, sampled_loss
+
+KINDS: list[LossKind] = ["softmax", "bce", "gbce", "bpr", "bpr-max", "top1-max"]
+#: One query, and items whose scores are 2, 1, 0, -1, 5: the vectors have one value.
+QUERY = torch.ones(1, 1)
+ITEMS = torch.tensor([[2.0], [1.0], [0.0], [-1.0], [5.0]])
+TARGET = torch.tensor([0])
+NEGATIVES = torch.tensor([1, 2])
+
+
+def sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+def weights_of(first: float, second: float) -> tuple[float, float]:
+    """The softmax of two numbers."""
+    total = math.exp(first) + math.exp(second)
+    return math.exp(first) / total, math.exp(second) / total
+
+
+def by_hand(kind: str, calibration: float = 0.75) -> float:
+    """The loss of a target of score 2 against negatives of scores 1 and 0, in a catalogue of 5."""
+    target, one, other = 2.0, 1.0, 0.0
+    against = [-math.log(1 - sigmoid(negative)) for negative in (one, other)]
+    weights = weights_of(one, other)
+    if kind == "softmax":
+        return -math.log(math.exp(target) / (math.exp(target) + math.exp(one) + math.exp(other)))
+    if kind == "bce":
+        return -math.log(sigmoid(target)) + sum(against) / 2
+    if kind == "gbce":  # 2 negatives of 4 others: the rate is .5
+        power = 0.5 * (calibration * (1 - 1 / 0.5) + 1 / 0.5)
+        return -power * math.log(sigmoid(target)) + sum(against)
+    if kind == "bpr":
+        return -(math.log(sigmoid(target - one)) + math.log(sigmoid(target - other))) / 2
+    if kind == "bpr-max":
+        above = weights[0] * sigmoid(target - one) + weights[1] * sigmoid(target - other)
+        return -math.log(above) + weights[0] * one**2 + weights[1] * other**2
+    gaps = sigmoid(one - target) + sigmoid(one**2), sigmoid(other - target) + sigmoid(other**2)
+    return weights[0] * gaps[0] + weights[1] * gaps[1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_position_by_hand(kind: LossKind) -> None:
+    loss = sampled_loss(kind, QUERY, ITEMS, TARGET, NEGATIVES)
+    assert loss.item() == pytest.approx(by_hand(kind), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_are_divided_by_the_temperature(kind: LossKind) -> None:
+    loss = sampled_loss(kind, 3 * QUERY, ITEMS, TARGET, NEGATIVES, temperature=3.0)
+    assert loss.item() == pytest.approx(by_hand(kind), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_is_the_mean_over_positions(kind: LossKind) -> None:
+    queries_ND, targets_N = torch.tensor([[1.0], [0.5]]), torch.tensor([0, 3])
+    both = sampled_loss(kind, queries_ND, ITEMS, targets_N, NEGATIVES)
+    each = [sampled_loss(kind, queries_ND[[n]], ITEMS, targets_N[[n]], NEGATIVES).item() for n in (0, 1)]
+    assert both.item() == pytest.approx(sum(each) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("calibration", [0.0, 0.75, 1.0])
+def test_the_calibration_of_gbce(calibration: float) -> None:
+    loss = sampled_loss("gbce", QUERY, ITEMS, TARGET, NEGATIVES, calibration=calibration)
+    assert loss.item() == pytest.approx(by_hand("gbce", calibration), rel=1e-5)
+
+
+def test_gbce_against_all_others_raises_to_no_power() -> None:
+    all_others = torch.tensor([1, 2, 3, 4])
+    loss = sampled_loss("gbce", QUERY, ITEMS, TARGET, all_others)
+    expected = -math.log(sigmoid(2)) - sum(math.log(1 - sigmoid(score)) for score in (1, 0, -1, 5))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", sorted(SAMPLED_LOSSES))
+def test_a_negative_that_is_the_target_does_not_count(kind: LossKind) -> None:
+    """The target among the negatives changes neither the loss nor its gradient."""
+    results = []
+    for negatives_S in (NEGATIVES, torch.tensor([0, 1, 0, 2])):
+        items_VD = ITEMS.clone().requires_grad_()
+        loss = sampled_loss(kind, QUERY, items_VD, TARGET, negatives_S)
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert items_VD.grad is not None
+        results.append((loss.item(), items_VD.grad))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-6)
+    torch.testing.assert_close(results[0][1], results[1][1])
+
+
+def test_gbce_does_not_count_the_target_either() -> None:
+    items_VD = ITEMS[:3]  # 2 negatives of 2 others, and 3 draws: the rate is 1 for both
+    losses = [sampled_loss("gbce", QUERY, items_VD, TARGET, torch.tensor(rows)) for rows in ([1, 2], [0, 1, 2])]
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_position_without_a_negative_leaves_the_others_alone(kind: LossKind) -> None:
+    items_VD = ITEMS.clone().requires_grad_()
+    queries_ND, targets_N = torch.ones(2, 1), torch.tensor([1, 0])
+    loss = sampled_loss(kind, queries_ND, items_VD, targets_N, torch.tensor([1]))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() < 3 and items_VD.grad is not None
+    assert torch.isfinite(items_VD.grad).all()
+    assert items_VD.grad[0] < 0, "the target of the second position is pushed up"
+
+
+def test_log_q_with_all_items_is_the_full_softmax() -> None:
+    draw = torch.Generator().manual_seed(0)
+    queries_ND, items_VD = torch.randn(6, 3, generator=draw), torch.randn(9, 3, generator=draw)
+    targets_N = torch.arange(6)
+    expected = full_softmax(queries_ND, items_VD, targets_N, 0.7)
+    once = sampled_loss(
+        "softmax", queries_ND, items_VD, targets_N, torch.arange(9), temperature=0.7, log_expected_V=torch.zeros(9)
+    )
+    assert once.item() == pytest.approx(expected.item(), rel=1e-5)
+    # Item v is drawn v + 1 times, and expected so often: each draw weighs as much less.
+    draws_S = torch.repeat_interleave(torch.arange(9), torch.arange(1, 10))
+    log_expected_V = torch.arange(1, 10).float().log()
+    often = sampled_loss(
+        "softmax", queries_ND, items_VD, targets_N, draws_S, temperature=0.7, log_expected_V=log_expected_V
+    )
+    assert often.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def gradients_of(
+    loss_of: Callable[[Tensor, Tensor], Tensor], queries_ND: Tensor, items_VD: Tensor
+) -> tuple[float, Tensor, Tensor]:
+    """A loss, tripled, and the gradients of both inputs."""
+    queries_ND, items_VD = queries_ND.clone().requires_grad_(), items_VD.clone().requires_grad_()
+    loss = 3 * loss_of(queries_ND, items_VD)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert queries_ND.grad is not None and items_VD.grad is not None
+    return loss.item(), queries_ND.grad, items_VD.grad
+
+
+@pytest.mark.parametrize("block", [4, 100])
+def test_the_fused_softmax_is_torchs(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(item_losses, "_BLOCK", block)
+    draw = torch.Generator().manual_seed(1)
+    queries_ND, items_VD = torch.randn(10, 4, generator=draw), torch.randn(7, 4, generator=draw)
+    targets_N = torch.randint(0, 7, (10,), generator=draw)
+    fused = gradients_of(lambda q, v: full_softmax(q, v, targets_N, 0.2), queries_ND, items_VD)
+    plain = gradients_of(lambda q, v: functional.cross_entropy(q @ v.T / 0.2, targets_N), queries_ND, items_VD)
+    assert fused[0] == pytest.approx(plain[0], rel=1e-5)
+    torch.testing.assert_close(fused[1], plain[1], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(fused[2], plain[2], rtol=1e-4, atol=1e-6)
+
+
+def test_the_fused_softmax_in_bfloat16_is_near() -> None:
+    draw = torch.Generator().manual_seed(2)
+    queries_ND, items_VD = torch.randn(10, 4, generator=draw), torch.randn(7, 4, generator=draw)
+    targets_N = torch.randint(0, 7, (10,), generator=draw)
+    exact = gradients_of(lambda q, v: full_softmax(q, v, targets_N), queries_ND, items_VD)
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = gradients_of(lambda q, v: full_softmax(q, v, targets_N), queries_ND, items_VD)
+    assert rounded[0] != exact[0], "products were rounded"
+    assert rounded[0] == pytest.approx(exact[0], rel=0.02)
+    torch.testing.assert_close(rounded[2], exact[2], rtol=0, atol=0.02)
+    assert rounded[2].dtype == torch.float32
+
+
+def test_a_hopeless_position_is_finite_and_learns() -> None:
+    loss, queries_gradient, _ = gradients_of(
+        lambda q, v: full_softmax(q, v, torch.tensor([1])), torch.tensor([[1000.0]]), torch.tensor([[1.0], [-1.0]])
+    )
+    assert math.isfinite(loss) and loss > 100
+    assert queries_gradient.item() == pytest.approx(3 * 2.0)  # towards the target (-1), away from the other (1)
