@@ -57,8 +57,8 @@ FITS: dict[type, tuple[Fit, Opened]] = {
 BUILDS: dict[type, tuple[Build, Opened]] = {
     deep_collaborative.AcfSpec: (deep.build_acf, networks.AttentiveHistories),
     deep_collaborative.DmfSpec: (deep.build_dmf, networks.HistoryNetwork),
-    deep_collaborative.GmfSpec: (deep.build_gmf, networks.UserItemVectors),
-    deep_collaborative.LightGcnSpec: (deep.build_lightgcn, networks.UserItemVectors),
+    deep_collaborative.GmfSpec: (deep.build_gmf, cf.UserFactors),
+    deep_collaborative.LightGcnSpec: (deep.build_lightgcn, cf.UserFactors),
     deep_collaborative.MultDaeSpec: (autoencoders.build_mult_dae, networks.HistoryNetwork),
     deep_collaborative.MultVaeSpec: (autoencoders.build_mult_vae, networks.HistoryNetwork),
     deep_collaborative.NcfMlpSpec: (deep.build_ncf_mlp, networks.PairNetwork),

@@ -1,0 +1,111 @@
+"""LightGCN: vectors of users and items, averaged over several steps to their neighbours.
+
+Reference: He et al., "LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation", SIGIR 2020.
+
+The mean over layers of the normalized adjacency's powers is a symmetric matrix M, and the vectors are M times the
+table. So the gradient of the table is M times the gradient of the vectors: the way back is the way there.
+
+Deviations from the paper: none in float32; under autocast the steps to neighbours read and make bfloat16 values.
+
+Legend of shapes: U users, V items, N nodes (users, then items), L directed edges, D dimension, B positives, C items of
+an example.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aisle.data.item_lists import ItemLists
+from aisle.models.collaborative.vector_pairs import VectorPairs
+from aisle.retrieval.collaborative import UserFactors
+
+
+class LightGCN(VectorPairs):
+    """Users and items as nodes of one graph.
+
+    Args:
+        lists: What each user took: the edges.
+        num_items: V.
+        dimension: D.
+        num_layers: Steps to neighbours; 0 is matrix factorization.
+        first_scale: Standard deviation of the first values.
+        generator: Draws them.
+    """
+
+    def __init__(
+        self,
+        lists: ItemLists,
+        num_items: int,
+        *,
+        dimension: int = 64,
+        num_layers: int = 3,
+        first_scale: float = 0.1,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.num_users, self.num_layers = len(lists), num_layers
+        table_ND = torch.randn(len(lists) + num_items, dimension, generator=generator) * first_scale
+        self.table_ND = nn.Parameter(table_ND)
+        taken = lists.counts(num_items)
+        items_of_users, users_of_items = taken, taken.T.tocsr()
+        neighbours_L = np.concatenate([items_of_users.indices + len(lists), users_of_items.indices])
+        starts_N1 = np.concatenate([items_of_users.indptr, users_of_items.indptr[1:] + taken.nnz])
+        degrees_N = np.maximum(np.diff(starts_N1), 1)
+        self.neighbours_L: Tensor
+        self.starts_N1: Tensor
+        self.scale_N1: Tensor
+        self.register_buffer("neighbours_L", torch.from_numpy(neighbours_L.astype(np.int32)), persistent=False)
+        self.register_buffer("starts_N1", torch.from_numpy(starts_N1.astype(np.int32)), persistent=False)
+        scale_N1 = torch.from_numpy(degrees_N.astype(np.float32) ** -0.5)[:, None]
+        self.register_buffer("scale_N1", scale_N1, persistent=False)
+
+    def vectors(self) -> tuple[Tensor, Tensor]:
+        """The vectors of all users [U, D] and items [V, D]."""
+        vectors_ND: Tensor = self.table_ND
+        if self.num_layers:
+            vectors_ND = _Propagation.apply(self.table_ND, self)  # type: ignore[no-untyped-call]
+        return vectors_ND[: self.num_users], vectors_ND[self.num_users :]
+
+    def recommender(self) -> UserFactors:
+        """What serves it."""
+        users_UD, items_VD = self.vectors()
+        bias_V = np.zeros(len(items_VD), np.float32)
+        return UserFactors(users_UD.detach().numpy(), items_VD.detach().numpy(), bias_V)
+
+    def penalty(self, users_B: Tensor, items_BC: Tensor) -> Tensor:
+        """The squared length of the table's rows that the examples name, as often as they do: a mean over examples."""
+        counts_N = torch.bincount(
+            torch.cat([users_B, items_BC.flatten() + self.num_users]), minlength=len(self.table_ND)
+        )
+        return (self.table_ND.square().sum(dim=1) * counts_N).sum() / len(users_B)
+
+    def propagate(self, table_ND: Tensor) -> Tensor:
+        """The mean over layers, M times the table: [N, D]."""
+        low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else table_ND.dtype
+        # A layer is S A S times the one before, with S the scales: all but the outer ones are put together.
+        inner_N1 = self.scale_N1.square().to(low)
+        layer_ND, total_ND = (table_ND * self.scale_N1).to(low), torch.zeros_like(table_ND)
+        for number in range(self.num_layers):
+            sums_ND = functional.embedding_bag(
+                self.neighbours_L, layer_ND, self.starts_N1, mode="sum", include_last_offset=True
+            )
+            total_ND += sums_ND
+            if number + 1 < self.num_layers:
+                layer_ND = sums_ND * inner_N1
+        return total_ND.mul_(self.scale_N1).add_(table_ND).div_(self.num_layers + 1)
+
+
+class _Propagation(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, table_ND: Tensor, network: LightGCN) -> Tensor:
+        ctx.network = network
+        return network.propagate(table_ND)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return ctx.network.propagate(gradients[0].contiguous()), None

@@ -1,0 +1,115 @@
+"""Deep collaborative filtering: what a recipe may say of networks over users and what they took, in any order."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from aisle.recipe.strict import Strict
+
+_Share = Annotated[float, Field(ge=0, lt=1)]
+_Sizes = Annotated[list[PositiveInt], Field(min_length=1, description="outputs of each layer")]
+
+
+class PairExamplesSpec(Strict):
+    """Each step takes ``batch_size`` interactions, each beside ``negatives`` items that the user did not take."""
+
+    batch_size: PositiveInt = 4096
+    negatives: PositiveInt = 4
+
+
+class GmfSpec(PairExamplesSpec):
+    """Generalized matrix factorization (NCF): a weighted inner product of vectors of ``dimension`` values."""
+
+    kind: Literal["gmf"]
+    dimension: PositiveInt = 64
+
+
+class NcfMlpSpec(PairExamplesSpec):
+    """The MLP of NCF over a user's and an item's vector, each of ``dimension`` values."""
+
+    kind: Literal["ncf-mlp"]
+    dimension: PositiveInt = 128
+    hidden: _Sizes = [256, 128, 64]
+
+
+class NeuMfSpec(PairExamplesSpec):
+    """NeuMF (NCF): ``alpha`` of a GMF's output and 1 - ``alpha`` of an MLP's.
+
+    For the first ``pretraining_epochs`` both learn alone, then together.
+    """
+
+    kind: Literal["neumf"]
+    dimension: PositiveInt = 64
+    mlp_dimension: PositiveInt = 128
+    hidden: _Sizes = [256, 128, 64]
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    pretraining_epochs: NonNegativeInt = 6
+
+
+class NnmfSpec(PairExamplesSpec):
+    """Neural network matrix factorization: layers over a user, an item, and ``products`` of two more vectors."""
+
+    kind: Literal["nnmf"]
+    dimension: PositiveInt = 10
+    products: PositiveInt = 60
+    hidden: _Sizes = [50, 50, 50]
+
+
+class DmfSpec(PairExamplesSpec):
+    """Deep matrix factorization: the cosine of two towers, over what a user took and over who took an item."""
+
+    kind: Literal["dmf"]
+    batch_size: PositiveInt = 16_384
+    negatives: PositiveInt = 7
+    hidden: _Sizes = [128, 64]
+    temperature: Annotated[PositiveFloat, Field(description="cosines are divided by it before the loss")] = 0.2
+
+
+class LightGcnSpec(PairExamplesSpec):
+    """LightGCN: vectors averaged over ``layers`` steps to neighbours, learned by BPR; ``l2`` as the paper counts it.
+
+    Each step goes through the whole graph, so that large batches are cheap.
+    """
+
+    kind: Literal["lightgcn"]
+    batch_size: PositiveInt = 65_536
+    negatives: PositiveInt = 1
+    dimension: PositiveInt = 64
+    layers: NonNegativeInt = 3
+    l2: NonNegativeFloat = 1e-4
+
+
+class AcfSpec(PairExamplesSpec):
+    """Attentive collaborative filtering: a user is a vector and what they took, weighed by attention."""
+
+    kind: Literal["acf"]
+    batch_size: PositiveInt = 1024
+    negatives: PositiveInt = 1
+    dimension: PositiveInt = 64
+    attention: Annotated[PositiveInt, Field(description="hidden values of the attention")] = 32
+    max_history: Annotated[PositiveInt, Field(description="of a history only the last so many items count")] = 50
+    l2: NonNegativeFloat = 1e-4
+
+
+class MultDaeSpec(Strict):
+    """Mult-DAE: an autoencoder of a user's items that must tell those that were dropped from its input."""
+
+    kind: Literal["mult-dae"]
+    batch_size: PositiveInt = 500
+    hidden: Annotated[list[PositiveInt], Field(description="of the encoder; the decoder has the same outwards")] = []
+    latent: PositiveInt = 200
+    dropout: _Share = 0.5
+
+
+class MultVaeSpec(Strict):
+    """Mult-VAE: latent values are drawn; their divergence from a prior weighs ``beta`` after ``anneal_steps``."""
+
+    kind: Literal["mult-vae"]
+    batch_size: PositiveInt = 500
+    hidden: Annotated[list[PositiveInt], Field(description="of the encoder; the decoder has the same outwards")] = [600]
+    latent: PositiveInt = 200
+    dropout: _Share = 0.5
+    beta: NonNegativeFloat = 0.2
+    anneal_steps: NonNegativeInt = 200_000

@@ -1,0 +1,70 @@
+"""LightGCN: a graph of two users and two items by hand, its gradient, and its penalty."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from aisle.data.item_lists import ItemLists
+from aisle.models.collaborative import LightGCN
+
+#: User 0 took both items, user 1 item 1 alone.
+LISTS = ItemLists.of([[0, 1], [1]])
+
+
+def network_of(num_layers: int, lists: ItemLists = LISTS, num_items: int = 2) -> LightGCN:
+    generator = torch.Generator().manual_seed(0)
+    return LightGCN(lists, num_items, dimension=3, num_layers=num_layers, generator=generator).double()
+
+
+def adjacency() -> torch.Tensor:
+    """Each edge over the root of both degrees; degrees are 2, 1 of users and 1, 2 of items."""
+    edges = {(0, 2): (2 * 1) ** -0.5, (0, 3): (2 * 2) ** -0.5, (1, 3): (1 * 2) ** -0.5}
+    matrix = torch.zeros(4, 4, dtype=torch.double)
+    for (one, other), value in edges.items():
+        matrix[one, other] = matrix[other, one] = value
+    return matrix
+
+
+@pytest.mark.parametrize("num_layers", [0, 1, 3])
+def test_vectors_are_means_over_layers(num_layers: int) -> None:
+    network = network_of(num_layers)
+    layers = [network.table_ND]
+    for _ in range(num_layers):
+        layers.append(adjacency() @ layers[-1])
+    expected = torch.stack(layers).mean(dim=0)
+    torch.testing.assert_close(torch.cat(network.vectors()), expected, rtol=1e-6, atol=1e-7)
+
+
+def test_the_way_back_is_the_gradient() -> None:
+    network = network_of(2)
+    users, items = torch.tensor([0, 1]), torch.tensor([[0, 1], [1, 0]])
+    network(users, items).square().sum().backward()
+    received = network.table_ND.grad
+    table = network.table_ND.detach().requires_grad_()
+    vectors = (table + adjacency() @ table + adjacency() @ adjacency() @ table) / 3
+    scores = (vectors[users][:, None] * vectors[2:][items]).sum(dim=2)
+    scores.square().sum().backward()
+    torch.testing.assert_close(received, table.grad, rtol=1e-6, atol=1e-7)
+
+
+def test_nodes_without_edges_keep_their_share() -> None:
+    network = network_of(1, ItemLists.of([[0], []]), 2)
+    users, items = network.vectors()
+    torch.testing.assert_close(users[1], network.table_ND[1] / 2)
+    torch.testing.assert_close(items[1], network.table_ND[3] / 2)
+
+
+def test_the_penalty_counts_rows_as_often_as_they_are_named() -> None:
+    network = network_of(1)
+    lengths = network.table_ND.square().sum(dim=1)
+    expected = (2 * lengths[0] + lengths[2] + 3 * lengths[3]) / 2
+    received = network.penalty(torch.tensor([0, 0]), torch.tensor([[0, 1], [1, 1]]))
+    torch.testing.assert_close(received, expected)
+
+
+def test_what_serves_it_scores_alike() -> None:
+    network = network_of(2)
+    served = network.recommender()
+    scores = network(torch.tensor([0, 1]), torch.tensor([[0, 1], [0, 1]]))
+    torch.testing.assert_close(torch.from_numpy(served.users_UD @ served.items_VD.T), scores.detach())

@@ -1,0 +1,184 @@
+"""Networks over users and items: each under the contract of recommenders, trained by the loop; losses by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from aisle.data.item_lists import ItemLists
+from aisle.data.questions import ListSplit
+from aisle.recipe.list_models.deep_collaborative import (
+    AcfSpec,
+    DmfSpec,
+    GmfSpec,
+    LightGcnSpec,
+    MultDaeSpec,
+    MultVaeSpec,
+    NcfMlpSpec,
+    NeuMfSpec,
+    NnmfSpec,
+)
+from aisle.train.lists.autoencoders import AutoencoderTrainee, build_mult_dae, build_mult_vae
+from aisle.train.lists.deep_collaborative import (
+    build_acf,
+    build_dmf,
+    build_gmf,
+    build_lightgcn,
+    build_ncf_mlp,
+    build_neumf,
+    build_nnmf,
+)
+from aisle.train.lists.loop import LoopSettings, train_lists
+from aisle.train.lists.pair_trainee import taken_above_others, taken_or_not
+from aisle.train.lists.trainee import Trainee
+from tests.contracts.list_recommenders import ListRecommenderContract, SavedRecommender, checkerboard_world
+
+SMALL = {"batch_size": 64}
+
+
+class TrainedContract(ListRecommenderContract):
+    """A model of the checkerboard that the loop trains; what comes next in the cycle it cannot tell."""
+
+    learns = frozenset({"checkerboard"})
+    knows_users = True
+    build: ClassVar[Callable[..., Trainee]]
+    spec: ClassVar[Any]
+    epochs: ClassVar[int] = 12
+    learning_rate: ClassVar[float] = 0.03
+
+    def fit(self, split: ListSplit) -> SavedRecommender:
+        trainee = type(self).build(self.spec, split, seed=1)
+        train_lists(trainee, LoopSettings(epochs=self.epochs, learning_rate=self.learning_rate), None)
+        recommender: Any = trainee.recommender()
+        return recommender
+
+
+class TestGmf(TrainedContract):
+    build = build_gmf
+    spec = GmfSpec(kind="gmf", dimension=4, **SMALL)
+
+
+class TestNcfMlp(TrainedContract):
+    epochs = 25
+    build = build_ncf_mlp
+    spec = NcfMlpSpec(kind="ncf-mlp", dimension=8, hidden=[16, 8], **SMALL)
+
+
+class TestNeuMf(TrainedContract):
+    build = build_neumf
+    spec = NeuMfSpec(kind="neumf", dimension=2, mlp_dimension=2, hidden=[4, 2], pretraining_epochs=8, **SMALL)
+
+
+class TestNnmf(TrainedContract):
+    build = build_nnmf
+    spec = NnmfSpec(kind="nnmf", dimension=2, products=4, hidden=[4, 2], **SMALL)
+
+
+class TestDmf(TrainedContract):
+    knows_users = False
+    build = build_dmf
+    spec = DmfSpec(kind="dmf", batch_size=64, hidden=[16, 8])
+
+
+class TestLightGcn(TrainedContract):
+    build = build_lightgcn
+    spec = LightGcnSpec(kind="lightgcn", batch_size=64, dimension=8, layers=2)
+
+
+class TestAcf(TrainedContract):
+    build = build_acf
+    spec = AcfSpec(kind="acf", batch_size=64, dimension=8, attention=4, max_history=5)
+
+
+class TestMultVae(TrainedContract):
+    knows_users = False
+    build = build_mult_vae
+    spec = MultVaeSpec(kind="mult-vae", batch_size=20, hidden=[16], latent=8, anneal_steps=30)
+
+
+class TestMultDae(TrainedContract):
+    knows_users = False
+    build = build_mult_dae
+    spec = MultDaeSpec(kind="mult-dae", batch_size=20, latent=8)
+
+
+def test_what_was_taken_and_what_not_by_hand() -> None:
+    logits_BC = torch.tensor([[0.0, math.log(3.0)]])
+    expected = (math.log(2.0) + math.log(4.0)) / 2  # -log sigmoid(0), and -log(1 - 3/4)
+    assert taken_or_not(logits_BC).item() == pytest.approx(expected)
+
+
+def test_what_was_taken_above_others_by_hand() -> None:
+    scores_BC = torch.tensor([[2.0, 2.0, 2.0 - math.log(3.0)]])
+    expected = (math.log(2.0) + math.log(4.0 / 3.0)) / 2
+    assert taken_above_others(scores_BC).item() == pytest.approx(expected)
+
+
+def test_parts_of_neumf_learn_what_they_would_alone() -> None:
+    split = checkerboard_world()
+    spec = NeuMfSpec(kind="neumf", dimension=4, mlp_dimension=4, hidden=[8, 4], pretraining_epochs=2, **SMALL)
+    neumf, gmf = build_neumf(spec, split), build_gmf(GmfSpec(kind="gmf", dimension=4, **SMALL), split)
+    for trainee in (neumf, gmf):
+        train_lists(trainee, LoopSettings(epochs=2, learning_rate=0.01), None)
+    states = [trainee.network.state_dict() for trainee in (neumf, gmf)]
+    for name, alone in states[1].items():
+        torch.testing.assert_close(states[0][f"gmf.{name}"], alone)
+
+
+def test_the_divergence_weighs_more_from_step_to_step() -> None:
+    split = checkerboard_world()
+    spec = MultVaeSpec(kind="mult-vae", batch_size=30, hidden=[], latent=4, dropout=0.0, beta=0.5, anneal_steps=4)
+    trainee = build_mult_vae(spec, split)
+    trainee.network.eval()
+    batches = [batch for number in range(4) for batch in trainee.epoch(number)]
+    assert [batch.step for batch in batches] == list(range(8))
+    losses = [loss_at(trainee, batches[0].items_E, batches[0].starts_B, step) for step in (0, 2, 4, 8)]
+    divergence = 2 * (losses[2] - losses[0])
+    assert divergence > 0.001
+    assert losses[1] - losses[0] == pytest.approx(divergence / 4, rel=1e-3)
+    assert losses[3] == losses[2]
+
+
+def loss_at(trainee: AutoencoderTrainee, items_E: torch.Tensor, starts_B: torch.Tensor, step: int) -> float:
+    from aisle.train.lists.autoencoders import HistoryBatch
+
+    with torch.no_grad():
+        return trainee.loss(HistoryBatch(items_E, starts_B, step)).double().item()
+
+
+def test_an_autoencoder_reads_each_item_of_a_user_once() -> None:
+    twice = ListSplit(3, ItemLists.of([[2, 0, 2], [], [1]]), *[checkerboard_world().valid.take(slice(0, 0))] * 2)
+    spec = MultDaeSpec(kind="mult-dae", batch_size=5, latent=2)
+    (batch,) = build_mult_dae(spec, twice).epoch(0)
+    starts = [*batch.starts_B.tolist(), len(batch.items_E)]
+    histories = sorted(batch.items_E[a:b].tolist() for a, b in pairwise(starts))
+    assert histories == [[0, 2], [1]]
+
+
+def test_attention_reads_components() -> None:
+    """Users of the checkerboard, whose items have a component that says their parity, and some a second one."""
+    split = checkerboard_world()
+    parity_V = torch.arange(split.num_items) % 2
+    components_VMF = torch.zeros(split.num_items, 2, 2)
+    components_VMF[torch.arange(split.num_items), 0, parity_V] = 1
+    components_VMF[::3, 1] = 0.5
+    spec = AcfSpec(kind="acf", batch_size=64, dimension=8, attention=4, max_history=5)
+    trainee = build_acf(spec, split, components_VMF=components_VMF, seed=1)
+    train_lists(trainee, LoopSettings(epochs=2, learning_rate=0.03), None)
+    users = torch.arange(len(split.train))
+    # No history holds what is left out, an item that nobody took in training: all of it is read, as it is served.
+    every_item = torch.arange(split.num_items).expand(len(users), -1)
+    served_RV = trainee.recommender().score(type(split.test)(split.train, split.test.targets, np.arange(len(users))))
+    with torch.no_grad():
+        for user in range(0, len(users), 9):
+            history = split.train[user][-5:]
+            first = next(item for item in range(split.num_items) if item not in history)
+            row = torch.cat([torch.tensor([first]), every_item[user]])
+            scores = trainee.network(users[user : user + 1], row[None])[0, 1:]
+            np.testing.assert_allclose(served_RV[user], scores.numpy(), rtol=1e-4, atol=1e-5)
