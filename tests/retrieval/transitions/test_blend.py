@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from aisle.data.list_splits import leave_one_out
 from aisle.data.questions import ListSplit, Questions
 from aisle.errors import DataError
 from aisle.evaluate.full_ranking import rank
-from aisle.recipe.list_models.transitions import BlendSpec, HistorySpec
+from aisle.recipe.list_models.transitions import BlendModelSpec, BlendSpec, HistorySpec
 from aisle.retrieval.transitions import Blend, ItemVotes, fit_blend
 from aisle.retrieval.transitions.blend import with_validation
 from aisle.retrieval.transitions.blend_weights import best_weights, candidates, relative_scores
+from aisle.retrieval.transitions.parts import _FITS
 from tests.contracts.list_recommenders import LEAVE_ONE_OUT, cycle_world
 from tests.retrieval.transitions.lists import ask, split_of
 
@@ -80,6 +82,11 @@ def test_validation_joins_the_lists_of_those_who_were_asked() -> None:
 def test_strangers_who_validated_become_the_last_lists() -> None:
     whole = with_validation(split_of([0, 1], [2], num_items=4, valid=ask([3, 2], [1], targets=[0, 3])))
     assert [row.tolist() for row in whole.train] == [[0, 1], [2], [3, 2, 0], [1, 3]]
+
+
+def test_every_model_that_is_fitted_may_be_a_part() -> None:
+    kinds = {get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(get_args(BlendModelSpec)[0])}
+    assert kinds == set(_FITS)
 
 
 def blend_of(*weights: float | None, **options: object) -> BlendSpec:

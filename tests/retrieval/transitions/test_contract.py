@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aisle.data.questions import ListSplit
+from aisle.recipe.list_models.collaborative import ListEaseSpec
 from aisle.recipe.list_models.transitions import (
     BlendPartSpec,
     BlendSpec,
@@ -81,6 +82,7 @@ class TestBlend(ListRecommenderContract):
         parts = [
             BlendPartSpec(model=RulesSpec(kind="rules")),
             BlendPartSpec(model=VsknnSpec(kind="vsknn")),
+            BlendPartSpec(model=ListEaseSpec(kind="ease", l2=5)),
             BlendPartSpec(model=PopularitySpec(kind="popularity"), weight=0.1),
         ]
         return fit_blend(BlendSpec(kind="blend", parts=parts), split)

@@ -6,6 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
+from aisle.recipe.list_models.collaborative import (
+    BprSpec,
+    GraphFilterSpec,
+    ImplicitAlsSpec,
+    ItemKnnSpec,
+    ListEaseSpec,
+    PureSvdSpec,
+    UserKnnSpec,
+)
 from aisle.recipe.strict import Strict
 
 Exponent = Annotated[float, Field(ge=0, le=3)]
@@ -101,16 +110,16 @@ class VsknnSpec(Strict):
     history: HistorySpec = HistorySpec()
 
 
-TransitionSpec = Annotated[
-    PopularitySpec | MarkovSpec | RulesSpec | SessionItemKnnSpec | NextItemRidgeSpec | VsknnSpec,
-    Field(discriminator="kind"),
-]
+TransitionSpec = PopularitySpec | MarkovSpec | RulesSpec | SessionItemKnnSpec | NextItemRidgeSpec | VsknnSpec
+CollaborativeSpec = ItemKnnSpec | UserKnnSpec | ListEaseSpec | GraphFilterSpec | PureSvdSpec | ImplicitAlsSpec | BprSpec
+#: What a blend is made of: every model that is fitted at once.
+BlendModelSpec = Annotated[TransitionSpec | CollaborativeSpec, Field(discriminator="kind")]
 
 
 class BlendPartSpec(Strict):
     """A model of a blend; without a ``weight`` it is chosen on the validation questions."""
 
-    model: TransitionSpec
+    model: BlendModelSpec
     weight: NonNegativeFloat | None = None
 
 

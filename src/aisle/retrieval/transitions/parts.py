@@ -12,7 +12,8 @@ from aisle.bundle import Bundle, BundleWriter
 from aisle.data.questions import ListSplit, Questions
 from aisle.errors import BundleError
 from aisle.progress import Progress
-from aisle.recipe.list_models.transitions import TransitionSpec
+from aisle.recipe.list_models.transitions import BlendModelSpec
+from aisle.retrieval import collaborative
 from aisle.retrieval.transitions.item_votes import ItemVotes
 from aisle.retrieval.transitions.next_item_ridge import fit_next_item_ridge
 from aisle.retrieval.transitions.popularity import fit_popularity
@@ -39,6 +40,13 @@ class Part(Protocol):
 
 
 _FITS: dict[str, Callable[..., Part]] = {
+    "bpr": collaborative.fit_bpr,
+    "ease": collaborative.fit_list_ease,
+    "graph-filter": collaborative.fit_graph_filter,
+    "ials": collaborative.fit_implicit_als,
+    "item-knn": collaborative.fit_item_knn,
+    "pure-svd": collaborative.fit_pure_svd,
+    "user-knn": collaborative.fit_user_knn,
     "popularity": fit_popularity,
     "markov": fit_markov,
     "rules": fit_rules,
@@ -46,10 +54,17 @@ _FITS: dict[str, Callable[..., Part]] = {
     "next-item-ridge": fit_next_item_ridge,
     "vsknn": fit_vsknn,
 }
-_KINDS: dict[str, type[Any]] = {"item-votes": ItemVotes, "session-neighbours": SessionNeighbours}
+_KINDS: dict[str, type[Any]] = {
+    "folded-factors": collaborative.FoldedFactors,
+    "item-votes": ItemVotes,
+    "linear": collaborative.LinearRecommender,
+    "session-neighbours": SessionNeighbours,
+    "user-factors": collaborative.UserFactors,
+    "user-neighbours": collaborative.UserNeighbours,
+}
 
 
-def fit_part(spec: TransitionSpec, split: ListSplit, *, seed: int, progress: Progress) -> Part:
+def fit_part(spec: BlendModelSpec, split: ListSplit, *, seed: int, progress: Progress) -> Part:
     """Fit one model by its kind."""
     return _FITS[spec.kind](spec, split, seed=seed, progress=progress)
 

@@ -5,12 +5,15 @@ algorithms", UMUAI 2018.
 Deviations: all items of a history vote, the later the louder, where SR and MC ask the last item alone; a rule may be
 divided by a power of how often its consequence occurs at all.
 
-Legend of shapes: E entries, V items.
+Legend of shapes: E entries, P pairs, V items.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from aisle.data.item_lists import ItemLists
@@ -38,14 +41,20 @@ def fit_markov(spec: MarkovSpec, split: ListSplit, *, seed: int = 0, progress: P
     return fit_rules(rules, split, seed=seed, progress=progress)
 
 
-def count_later(lists: ItemLists, num_items: int, window: int) -> sparse.csr_matrix:
-    """The sum of 1 / distance over all pairs of an item and a later one of its list, up to ``window`` places apart."""
+def count_later(
+    lists: ItemLists, num_items: int, window: int, weights_E: NDArray[np.floating[Any]] | None = None
+) -> sparse.csr_matrix:
+    """The sum of 1 / distance over all pairs of an item and a later one of its list, up to ``window`` places apart.
+
+    With ``weights_E`` each pair counts as much as its later entry.
+    """
     list_E = lists.list_E
     earlier, later, weights = [lists.items_E[:0]], [lists.items_E[:0]], [np.zeros(0, np.float32)]
     for distance in range(1, min(window, int(lists.sizes_R.max(initial=1)) - 1) + 1):
         earlier_E = np.flatnonzero(list_E[:-distance] == list_E[distance:])
         earlier.append(lists.items_E[earlier_E])
         later.append(lists.items_E[earlier_E + distance])
-        weights.append(np.full(len(earlier_E), 1 / distance, np.float32))
+        weights_P = np.ones(len(earlier_E)) if weights_E is None else weights_E[earlier_E + distance]
+        weights.append((weights_P / distance).astype(np.float32))
     places = (np.concatenate(earlier), np.concatenate(later))
     return sparse.csr_matrix((np.concatenate(weights), places), shape=(num_items, num_items))
