@@ -7,16 +7,31 @@ recommendations", ICML 2024, section 3. With f = SiLU:
 
 A softmax would hide how many earlier positions agree; the sum keeps the intensity of a preference.
 
-Legend of shapes: B sequences, T positions, D width, H heads, E size of a head's queries and keys, F of its values.
+Legend of shapes: B sequences, T positions, K candidates, D width, H heads, E size of a head's queries and keys, F of
+its values.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from aisle.nn.mlp import linear
+from aisle.nn.sequences.silu_attention import silu_attention
+
+#: Longer sequences are attended to in blocks; of shorter ones all weights fit into the cache together.
+_LONG = 512
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a layer keeps of a sequence: its keys [B, H, T, E] and values [B, H, T, F]."""
+
+    keys_BHTE: Tensor
+    values_BHTF: Tensor
 
 
 class HSTULayer(nn.Module):
@@ -63,16 +78,49 @@ class HSTULayer(nn.Module):
             inputs_BTD: What stands at each position, T at most ``max_length``; padding stands behind what counts.
             gaps_BTT: The bucket of the time between each two positions, see :func:`time_gap_buckets`.
         """
+        return self.remember(inputs_BTD, gaps_BTT)[0]
+
+    def remember(self, inputs_BTD: Tensor, gaps_BTT: Tensor | None = None) -> tuple[Tensor, Memory]:
+        """The layer's outputs [B, T, D], and what candidates behind the last position need of it; see ``forward``."""
         num_sequences, length, _ = inputs_BTD.shape
         if length > self.max_length:
             raise ValueError(f"expected sequences of at most {self.max_length}, received {length}")
         gates, values, queries, keys = self._project(inputs_BTD)
+        attended = self._attend(queries, keys, values, gaps_BTT)
+        attended_BTF = attended.transpose(1, 2).reshape(num_sequences, length, -1)
+        return inputs_BTD + self.gated(attended_BTF, gates), Memory(keys, values)
+
+    def extend(self, candidates_BKD: Tensor, memory: Memory) -> Tensor:
+        """The outputs [B, K, D] of candidates that each stand behind the same remembered positions.
+
+        A candidate sees these and itself, and no other candidate: each is scored as if it came next alone.
+
+        Args:
+            candidates_BKD: What stands for each candidate.
+            memory: Of the positions before; at most ``max_length - 1``.
+        """
+        num_sequences, num_candidates, _ = candidates_BKD.shape
+        length = memory.keys_BHTE.shape[2]
+        if length >= self.max_length:
+            raise ValueError(f"expected at most {self.max_length - 1} positions before a candidate, received {length}")
+        gates, values, queries, keys = self._project(candidates_BKD)
+        back_T = length - torch.arange(length, device=candidates_BKD.device)
+        seen_BHKT = queries @ memory.keys_BHTE.transpose(2, 3) + self.position_bias[back_T]
+        own_BHK1 = (queries * keys).sum(3, keepdim=True) + self.position_bias[0]
+        weighted = functional.silu(seen_BHKT) @ memory.values_BHTF + functional.silu(own_BHK1) * values
+        attended_BKF = (weighted / self.max_length).transpose(1, 2).reshape(num_sequences, num_candidates, -1)
+        return candidates_BKD + self.gated(attended_BKF, gates)
+
+    def _attend(self, queries: Tensor, keys: Tensor, values: Tensor, gaps_BTT: Tensor | None) -> Tensor:
+        """Sums of values [B, H, T, F]; long sequences in blocks, short ones at once."""
+        scale, length = 1 / self.max_length, queries.shape[2]
+        if gaps_BTT is None and not torch.compiler.is_exporting() and length > _LONG:
+            parts = [part.flatten(0, 1).contiguous() for part in (queries, keys, values)]
+            return silu_attention(parts[0], parts[1], parts[2], self.position_bias, scale).view_as(values)
         bias = self.relative_bias(length)
         if gaps_BTT is not None and self.time_bias is not None:
             bias = bias + self.time_bias[gaps_BTT].unsqueeze(1)
-        attended = causal_silu_attention(queries, keys, values, bias, 1 / self.max_length)
-        attended_BTF = attended.transpose(1, 2).reshape(num_sequences, length, -1)
-        return inputs_BTD + self.gated(attended_BTF, gates)
+        return causal_silu_attention(queries, keys, values, bias, scale)
 
     def _project(self, inputs_BTD: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Gates [B, T, HF], and values, queries and keys by head [B, H, T, ...]."""
