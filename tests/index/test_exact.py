@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from aisle.index import ExactIndex, Index
 from aisle.index.exact import top
-from tests.contracts.index_suite import IndexContract
+from tests.contracts.index_suite import UntrainedIndexContract
 
 
-class TestExactIndex(IndexContract):
+class TestExactIndex(UntrainedIndexContract):
     def build(self, dimension: int) -> Index:
         return ExactIndex(dimension)
 

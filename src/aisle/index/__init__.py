@@ -2,7 +2,6 @@
 
 from aisle.index.contract import Index
 from aisle.index.exact import ExactIndex
-from aisle.index.faiss import FaissIndex
 from aisle.index.kinds import open_index
 
-__all__ = ["ExactIndex", "FaissIndex", "Index", "open_index"]
+__all__ = ["ExactIndex", "Index", "open_index"]

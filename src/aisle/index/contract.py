@@ -17,6 +17,10 @@ class Index(Protocol):
     def dimension(self) -> int:
         """D, the length of a vector."""
 
+    @property
+    def num_bytes(self) -> int:
+        """What the index holds in memory: vectors or their codes, links, lists."""
+
     def __len__(self) -> int:
         """V, how many vectors there are."""
 
@@ -25,6 +29,7 @@ class Index(Protocol):
 
         Raises:
             ValueError: the shape is not (V, D), or a value is not finite.
+            DataError: the index must be trained, and the first vectors are too few for it.
         """
 
     def search(
@@ -35,10 +40,11 @@ class Index(Protocol):
         Args:
             queries_QD: The queries.
             k: How many, at least 1.
-            mask_V: Which vectors may be found; missing: all.
+            mask_V: Which vectors may be found, and none beside them; missing: all.
 
         Returns:
-            ``(ids_QK, scores_QK)``; where fewer than k can be found, the rest is id -1 and score minus infinity.
+            ``(ids_QK, scores_QK)``; where fewer than k vectors may be found, all of them, and the rest is id -1 and
+            score minus infinity. Scores are inner products with the vectors, or with what is kept of them.
 
         Raises:
             ValueError: k, a shape or a value is wrong.

@@ -29,6 +29,11 @@ class ExactIndex:
         """D, the length of a vector."""
         return self._vectors_VD.shape[1]
 
+    @property
+    def num_bytes(self) -> int:
+        """See :attr:`Index.num_bytes`."""
+        return int(self._vectors_VD.nbytes)
+
     def __len__(self) -> int:
         return len(self._vectors_VD)
 

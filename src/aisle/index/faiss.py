@@ -1,109 +1,103 @@
-"""FAISS behind the same contract: a flat index, or a graph (HNSW) for catalogues that outgrow exact search.
+"""FAISS behind the contract: vectors in, masks inside the search, and never fewer results than could be found.
 
-Source of HNSW: Malkov and Yashunin, "Efficient and robust approximate nearest neighbor search using Hierarchical
-Navigable Small World graphs", 2018. Needs the extra ``ann``.
+What differs between FAISS's indexes is in ``faiss_kinds``. Needs the extra ``ann``.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aisle.errors import BackendUnavailableError
 from aisle.index.contract import Vectors, check_search, check_vectors
-from aisle.index.exact import search_block_by_block
 
-#: With fewer allowed vectors than this, scoring them all is faster than walking a graph past forbidden ones, and exact.
-EXACT_BELOW = 10_000
+Mask = NDArray[np.bool_]
+#: Scores [Q, k] and ids [Q, k] as FAISS gives them: -1 where nothing was found.
+Found = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+class FaissKind(Protocol):
+    """One of FAISS's indexes: how it is built, and how it is searched."""
+
+    def build(self, vectors_VD: NDArray[np.float32]) -> Any:
+        """An empty index, trained on the vectors where it needs training.
+
+        Raises:
+            DataError: there are too few of them.
+        """
+
+    def search(self, index: Any, queries_QD: NDArray[np.float32], k: int, mask_V: Mask | None) -> Found:
+        """The k best as the kind finds them; it may miss some."""
+
+    def search_all(self, index: Any, queries_QD: NDArray[np.float32], k: int, mask_V: Mask | None) -> Found:
+        """The k best of all vectors that the mask allows."""
 
 
 class FaissIndex:
-    """Inner-product search by FAISS.
+    """Inner-product search by FAISS. A kind that is trained is trained on what is added first.
 
     Args:
         dimension: D, the length of a vector.
-        kind: ``flat`` scores everything; ``hnsw`` walks a graph and may miss some.
-        num_links: Links per vector of the graph.
-        ef_construction: How many candidates a new vector's links are chosen from.
-        ef_search: How many candidates a search keeps; more finds more and takes longer.
-
-    Raises:
-        BackendUnavailableError: FAISS is not installed.
+        kind: Which of FAISS's indexes.
     """
 
-    def __init__(
-        self,
-        dimension: int,
-        *,
-        kind: Literal["flat", "hnsw"] = "flat",
-        num_links: int = 32,
-        ef_construction: int = 200,
-        ef_search: int = 128,
-    ) -> None:
-        self._faiss = _import_faiss()
+    def __init__(self, dimension: int, kind: FaissKind) -> None:
         if dimension < 1:
             raise ValueError(f"expected dimension >= 1, received {dimension}")
-        if kind not in ("flat", "hnsw"):
-            raise ValueError(f"expected kind to be flat or hnsw, received {kind!r}")
-        self._ef_search = ef_search
-        if kind == "flat":
-            self._index = self._faiss.IndexFlatIP(dimension)
-        else:
-            self._index = self._faiss.IndexHNSWFlat(dimension, num_links, self._faiss.METRIC_INNER_PRODUCT)
-            self._index.hnsw.efConstruction = ef_construction
-        self.kind = kind
+        self._dimension = dimension
+        self._kind = kind
+        self._index: Any = None
 
     @property
     def dimension(self) -> int:
         """D, the length of a vector."""
-        return int(self._index.d)
+        return self._dimension
+
+    @property
+    def num_bytes(self) -> int:
+        """What vectors, codes and links take; see :attr:`Index.num_bytes`."""
+        return 0 if self._index is None else int(import_faiss().serialize_index(self._index).nbytes)
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return 0 if self._index is None else int(self._index.ntotal)
 
     def add(self, vectors_VD: Vectors) -> None:
         """Append vectors; see :meth:`Index.add`."""
-        self._index.add(check_vectors(vectors_VD, self.dimension, "vectors"))
+        added_VD = check_vectors(vectors_VD, self.dimension, "vectors")
+        if not len(added_VD):
+            return
+        if self._index is None:
+            self._index = self._kind.build(added_VD)
+        self._index.add(added_VD)
 
     def search(
-        self, queries_QD: Vectors, k: int, mask_V: NDArray[np.bool_] | None = None
+        self, queries_QD: Vectors, k: int, mask_V: Mask | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The k best; see :meth:`Index.search`. A graph may miss some of them."""
+        """The k best; see :meth:`Index.search`."""
         queries_QD = check_vectors(queries_QD, self.dimension, "queries")
         check_search(k, mask_V, len(self))
-        num_allowed = len(self) if mask_V is None else int(mask_V.sum())
-        if mask_V is not None and num_allowed <= max(EXACT_BELOW, 4 * k):
-            return self._search_allowed(queries_QD, k, np.flatnonzero(mask_V))
-        num_found = min(k, len(self))
         ids_QK = np.full((len(queries_QD), k), -1, np.int64)
         scores_QK = np.full((len(queries_QD), k), -np.inf, np.float32)
+        num_found = min(k, len(self) if mask_V is None else int(np.count_nonzero(mask_V)))
         if num_found and len(queries_QD):
-            scores, ids = self._index.search(queries_QD, num_found, params=self._parameters(mask_V, num_found))
-            ids_QK[:, :num_found] = ids
-            scores_QK[:, :num_found] = np.where(ids >= 0, scores, -np.inf)
+            scores, ids = self._kind.search(self._index, queries_QD, num_found, mask_V)
+            short = ids[:, -1] < 0
+            if short.any():
+                scores[short], ids[short] = self._kind.search_all(self._index, queries_QD[short], num_found, mask_V)
+            order = np.lexsort((ids, -scores))
+            ids_QK[:, :num_found] = np.take_along_axis(ids, order, axis=1)
+            scores_QK[:, :num_found] = np.take_along_axis(scores, order, axis=1)
         return ids_QK, scores_QK
 
-    def _parameters(self, mask_V: NDArray[np.bool_] | None, num_found: int) -> Any:
-        selector = None
-        if mask_V is not None:
-            selector = self._faiss.IDSelectorBitmap(np.packbits(mask_V, bitorder="little"))
-        if self.kind == "flat":
-            return self._faiss.SearchParameters(sel=selector) if selector is not None else None
-        return self._faiss.SearchParametersHNSW(sel=selector, efSearch=max(self._ef_search, 2 * num_found))
 
-    def _search_allowed(
-        self, queries_QD: NDArray[np.float32], k: int, allowed: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        if not allowed.size:
-            return np.full((len(queries_QD), k), -1, np.int64), np.full((len(queries_QD), k), -np.inf, np.float32)
-        vectors_VD = self._index.reconstruct_batch(allowed)
-        ids_QK, scores_QK = search_block_by_block(queries_QD, vectors_VD, k)
-        return np.where(ids_QK >= 0, allowed[ids_QK], -1), scores_QK
+def import_faiss() -> Any:
+    """The module.
 
-
-def _import_faiss() -> Any:
+    Raises:
+        BackendUnavailableError: it is not installed.
+    """
     try:
         import faiss
     except ImportError as error:

@@ -1,22 +1,29 @@
-"""The kinds of index by name, as recipes and bundles say them."""
+"""The kinds of index, as recipes and bundles say them."""
 
 from __future__ import annotations
 
-from aisle.errors import ConfigError
 from aisle.index.contract import Index
 from aisle.index.exact import ExactIndex
 from aisle.index.faiss import FaissIndex
+from aisle.index.faiss_kinds import Graph, Inverted, Linear
+from aisle.recipe.indexes import ExactSpec, HnswSpec, IndexSpec, IvfSpec, PqSpec
 
-KINDS: dict[str, type[ExactIndex] | type[FaissIndex]] = {"exact": ExactIndex, "faiss": FaissIndex}
 
-
-def open_index(kind: str, *, dimension: int) -> Index:
+def open_index(spec: IndexSpec, *, dimension: int) -> Index:
     """An empty index.
 
+    Args:
+        spec: Which kind, and its settings.
+        dimension: D, the length of a vector.
+
     Raises:
-        ConfigError: the kind is unknown.
         BackendUnavailableError: its library is not installed.
+        ConfigError: a setting does not fit the dimension.
     """
-    if kind not in KINDS:
-        raise ConfigError(f"index: expected one of {', '.join(KINDS)}, received {kind!r}")
-    return KINDS[kind](dimension)
+    if isinstance(spec, ExactSpec):
+        return ExactIndex(dimension)
+    if isinstance(spec, HnswSpec):
+        return FaissIndex(dimension, Graph(spec))
+    if isinstance(spec, IvfSpec | PqSpec):
+        return FaissIndex(dimension, Inverted(spec, dimension))
+    return FaissIndex(dimension, Linear(spec))

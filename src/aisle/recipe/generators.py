@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from aisle.recipe.indexes import ExactSpec, IndexSpec
+from aisle.recipe.list_models.sequential import HstuSpec, ItemLossSpec, SasrecSpec
 from aisle.recipe.strict import Strict
 
 Days = PositiveFloat
@@ -106,7 +108,7 @@ class ContentSpec(Strict):
     min_items_per_token: PositiveInt = 2
     max_tokens: PositiveInt = 50_000
     history_half_life_days: Days | None = 30.0
-    index: Literal["exact", "faiss"] = "exact"
+    index: IndexSpec = ExactSpec()
 
     def source_names(self, name: str) -> list[str]:
         """The sources that a fit under this name gives."""
@@ -146,11 +148,54 @@ class TwoTowerSpec(Strict):
     newcomer_days: Days = 28.0
     newcomer_quota: Annotated[int, Field(ge=0)] = 20
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    index: Literal["exact", "faiss"] = "exact"
+    index: IndexSpec = ExactSpec()
 
     def source_names(self, name: str) -> list[str]:
         """The sources that a fit under this name gives."""
         return [name, f"{name}_new"] if self.newcomer_quota else [name]
+
+
+class TransitionsSpec(Strict):
+    """Directed rules, as neighbour lists: what came up to ``window`` events after an item, the sooner the more.
+
+    A rule counts half as much when what came after is ``half_life_days`` older. One source ``NAME``.
+    """
+
+    kind: Literal["transitions"]
+    window: PositiveInt = 10
+    half_life_days: Days | None = 180.0
+    candidate_exponent: Annotated[float, Field(ge=0, le=1)] = 0.3
+    top_n: PositiveInt = 200
+    history_half_life_days: Days | None = 1.0
+
+    def source_names(self, name: str) -> list[str]:
+        """The sources that a fit under this name gives."""
+        return [name]
+
+
+class SequenceSpec(Strict):
+    """A model of the next event of a visitor's history; one source ``NAME``. Needs ``aisle[train]``.
+
+    Of histories longer than the model's ``max_length`` all parts are learnt from, the last part is asked with. An item
+    with fewer than ``min_events`` events is not proposed.
+    """
+
+    kind: Literal["sequence"]
+    model: Annotated[SasrecSpec | HstuSpec, Field(discriminator="kind")] = SasrecSpec(
+        kind="sasrec",
+        dim=64,
+        max_length=50,
+        loss=ItemLossSpec(negatives=512, popularity_power=0.5, log_q=True, temperature=0.1),
+    )
+    epochs: PositiveInt = 10
+    learning_rate: PositiveFloat = 3e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    min_events: PositiveInt = 3
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    def source_names(self, name: str) -> list[str]:
+        """The sources that a fit under this name gives."""
+        return [name]
 
 
 GeneratorSpec = Annotated[
@@ -161,7 +206,9 @@ GeneratorSpec = Annotated[
     | EaseSpec
     | RepeatsSpec
     | ContentSpec
-    | TwoTowerSpec,
+    | TwoTowerSpec
+    | TransitionsSpec
+    | SequenceSpec,
     Field(discriminator="kind"),
 ]
 

@@ -35,9 +35,7 @@ def fit_content(name: str, spec: ContentSpec, snapshot: Snapshot, signals: Signa
     if encoder is None:
         return []
     vectors_VD = np.stack([encoder.encode(tokens) for tokens in tokens_V])
-    return [
-        ContentGenerator(name, encoder, vectors_VD, half_life_days=spec.history_half_life_days, index_kind=spec.index)
-    ]
+    return [ContentGenerator(name, encoder, vectors_VD, half_life_days=spec.history_half_life_days, index=spec.index)]
 
 
 def fit_encoder(tokens_of_items: list[list[str]], spec: ContentSpec) -> TextEncoder | None:

@@ -7,6 +7,7 @@ import pytest
 
 from aisle.pipeline.generators import ContentGenerator, Generator, TextEncoder
 from aisle.pipeline.text import item_tokens
+from aisle.recipe.indexes import index_spec
 from aisle.schema import Item
 from tests.contracts.generators import ALL, NUM_FITTED, GeneratorContract, everything, query_of
 
@@ -18,7 +19,9 @@ TITLES = ["tea", "tea cup", "cup", "lamp", "tea", "cup lamp", "", "tea tea cup",
 
 def content(index: str = "exact", half_life_days: float | None = None) -> ContentGenerator:
     vectors = [np.zeros(3, np.float32)] * 2 + [ENCODER.encode(title.split()) for title in TITLES]
-    return ContentGenerator("content", ENCODER, np.stack(vectors), half_life_days=half_life_days, index_kind=index)
+    return ContentGenerator(
+        "content", ENCODER, np.stack(vectors), half_life_days=half_life_days, index=index_spec(index)
+    )
 
 
 class TestExactContent(GeneratorContract):
@@ -29,7 +32,7 @@ class TestExactContent(GeneratorContract):
 class TestFaissContent(GeneratorContract):
     def build(self) -> Generator:
         pytest.importorskip("faiss")
-        return content("faiss", half_life_days=30)
+        return content("flat", half_life_days=30)
 
 
 def test_likeness_by_hand() -> None:

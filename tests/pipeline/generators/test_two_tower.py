@@ -7,6 +7,7 @@ import pytest
 
 from aisle.pipeline.generators import Generator, TwoTowerGenerator
 from aisle.pipeline.generators.towers import Towers
+from aisle.recipe.indexes import index_spec
 from aisle.schema import Item
 from tests.contracts.generators import ALL, NUM_FITTED, GeneratorContract, everything, query_of
 from tests.towers import towers_of
@@ -17,7 +18,7 @@ TEMPERATURE = 0.5
 
 def tower(index: str = "exact", towers: Towers | None = None) -> TwoTowerGenerator:
     towers = towers or towers_of(TITLES)
-    return TwoTowerGenerator("tower", towers, towers_name="tower", temperature=TEMPERATURE, index_kind=index)
+    return TwoTowerGenerator("tower", towers, towers_name="tower", temperature=TEMPERATURE, index=index_spec(index))
 
 
 class TestExactTwoTower(GeneratorContract):
@@ -55,9 +56,9 @@ def test_the_id_counts_beside_the_content() -> None:
     assert generator.candidates(query_of((4, 0)), 2, everything()).rows_k.tolist() == [4, 5]
 
 
-@pytest.mark.parametrize("index", ["exact", "faiss"])
+@pytest.mark.parametrize("index", ["exact", "flat", "hnsw"])
 def test_a_new_item_is_found_the_moment_it_has_a_title(index: str) -> None:
-    if index == "faiss":
+    if index != "exact":
         pytest.importorskip("faiss")
     generator = tower(index)
     lamp, tea = Item(item_id="l", title="lamp unheard of", price=3.0), Item(item_id="t", title="tea")

@@ -23,6 +23,7 @@ from aisle.pipeline.generators.contract import Candidates
 from aisle.pipeline.generators.neighbours import MAX_PROFILE_ITEMS
 from aisle.pipeline.query import Query
 from aisle.pipeline.text import item_tokens
+from aisle.recipe.indexes import ExactSpec, IndexSpec, index_spec
 from aisle.schema import Item
 
 
@@ -64,7 +65,7 @@ class ContentGenerator:
         encoder: Encodes the titles of items that the fit did not know.
         vectors_VD: Unit vectors by item row; zeros where an item has no text.
         half_life_days: How fast profile entries lose weight.
-        index_kind: Which index searches the vectors (``exact`` or ``faiss``).
+        index: Which index searches the vectors.
     """
 
     kind = "content"
@@ -76,14 +77,14 @@ class ContentGenerator:
         vectors_VD: NDArray[np.float32],
         *,
         half_life_days: float | None = None,
-        index_kind: str = "exact",
+        index: IndexSpec | None = None,
     ) -> None:
         self.name = name
         self._encoder = encoder
         self._vectors_VD = vectors_VD
         self._half_life_days = half_life_days
-        self._index_kind = index_kind
-        self._index: Index = open_index(index_kind, dimension=vectors_VD.shape[1])
+        self._index_spec = index or ExactSpec()
+        self._index: Index = open_index(self._index_spec, dimension=vectors_VD.shape[1])
         self._index.add(vectors_VD)
         self._new_tokens: list[tuple[str, ...]] = []
         self._new_vectors_VD = np.zeros((0, vectors_VD.shape[1]), np.float32)
@@ -144,7 +145,7 @@ class ContentGenerator:
         writer.write_json(f"{folder}/vocabulary", list(self._encoder.vocabulary))
         arrays = {"idf": self._encoder.idf_W, "projection": self._encoder.projection_WD, "vectors": self._vectors_VD}
         writer.write_arrays(folder, arrays)
-        return {"arrays": folder, "half_life_days": self._half_life_days, "index": self._index_kind}
+        return {"arrays": folder, "half_life_days": self._half_life_days, "index": self._index_spec.model_dump()}
 
     @classmethod
     def load(cls, name: str, bundle: Bundle, parameters: Mapping[str, Any]) -> Self:
@@ -157,5 +158,5 @@ class ContentGenerator:
             encoder,
             arrays["vectors"],
             half_life_days=parameters["half_life_days"],
-            index_kind=parameters["index"],
+            index=index_spec(parameters["index"]),
         )

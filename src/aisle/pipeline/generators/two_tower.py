@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle, BundleWriter
 from aisle.index import Index, open_index
 from aisle.pipeline.generators.contract import Candidates, top_candidates
-from aisle.pipeline.generators.towers import Towers
+from aisle.pipeline.generators.towers import Towers, says_something
 from aisle.pipeline.query import Query
+from aisle.recipe.indexes import ExactSpec, IndexSpec, index_spec
 from aisle.schema import Item
 
 #: Keeps the score of the farthest item positive in float32: it was scored, which 0 would deny.
@@ -33,23 +34,24 @@ class TwoTowerGenerator:
         towers: Encode queries and items.
         towers_name: Names the towers in the bundle; several sources may share them.
         temperature: Of the training: score ratios are those of the trained probabilities.
-        index_kind: Which index searches the vectors (``exact`` or ``faiss``).
+        index: Which index searches the vectors.
     """
 
     kind = "two_tower"
 
     def __init__(
-        self, name: str, towers: Towers, *, towers_name: str, temperature: float, index_kind: str = "exact"
+        self, name: str, towers: Towers, *, towers_name: str, temperature: float, index: IndexSpec | None = None
     ) -> None:
         self.name = name
         self.towers = towers
         self._towers_name = towers_name
         self._temperature = temperature
-        self._index_kind = index_kind
+        self._index_spec = index or ExactSpec()
         self._index: Index | None = None
-        if index_kind != "exact":  # exact search is one product, which gives all scores at once
-            self._index = open_index(index_kind, dimension=towers.vectors_VD.shape[1])
+        if not isinstance(self._index_spec, ExactSpec):  # exact search is one product, which gives all scores at once
+            self._index = open_index(self._index_spec, dimension=towers.vectors_VD.shape[1])
             self._index.add(towers.vectors_VD)
+            self._has_vector_V = says_something(towers.vectors_VD)
 
     def set_new_items(self, items: Sequence[Item | None]) -> None:
         """Say which items stand behind the bundle's rows."""
@@ -62,21 +64,19 @@ class TwoTowerGenerator:
             return Candidates(np.zeros(0, np.int32), np.zeros(0, np.float32))
         if self._index is None:
             return top_candidates(scores_of_all(self.towers, query_D, query.num_rows, self._temperature), k, eligible_V)
-        found_V = self._found(self._index, query_D, k, eligible_V)
-        found = top_candidates(found_V, k, eligible_V)
-        return Candidates(found.rows_k, found.scores_k)
+        return self._nearest(self._index, query_D, k, eligible_V)
 
-    def _found(
-        self, index: Index, query_D: NDArray[np.float32], k: int, eligible_V: NDArray[np.bool_]
-    ) -> NDArray[np.float32]:
-        """Scores of the fitted items that the index finds, and of all newer ones."""
+    def _nearest(self, index: Index, query_D: NDArray[np.float32], k: int, eligible_V: NDArray[np.bool_]) -> Candidates:
+        """The best of the fitted items that the index finds, and of all newer ones."""
         num_fitted = self.towers.num_fitted
-        mask_V = eligible_V[:num_fitted] & self.towers.vectors_VD.any(axis=1)
-        ids_1k, cosines_1k = index.search(query_D[None], k, mask_V=mask_V)
-        scores_V = scores_of_all(self.towers, query_D, len(eligible_V), self._temperature, first=num_fitted)
+        ids_1k, cosines_1k = index.search(query_D[None], k, mask_V=eligible_V[:num_fitted] & self._has_vector_V)
         found = ids_1k[0] >= 0
-        scores_V[ids_1k[0][found]] = score(cosines_1k[0][found], self._temperature)
-        return scores_V
+        new_KD = self.towers.new_vectors_KD[: max(len(eligible_V) - num_fitted, 0)]
+        new = np.flatnonzero(says_something(new_KD) & eligible_V[num_fitted : num_fitted + len(new_KD)])
+        rows = np.concatenate([ids_1k[0][found], num_fitted + new]).astype(np.int32)
+        scores = score(np.concatenate([cosines_1k[0][found], new_KD[new] @ query_D]), self._temperature)
+        best = np.lexsort([rows, -scores])[:k]
+        return Candidates(rows[best], scores[best])
 
     def reason(self, query: Query, row: int) -> tuple[str, int | None]:
         """Names the history item that is nearest to ``row``."""
@@ -91,7 +91,7 @@ class TwoTowerGenerator:
             "towers_name": self._towers_name,
             "towers": self.towers.save(writer, folder),
             "temperature": self._temperature,
-            "index": self._index_kind,
+            "index": self._index_spec.model_dump(),
         }
 
     @classmethod
@@ -102,7 +102,7 @@ class TwoTowerGenerator:
             Towers.load(bundle, parameters["arrays"], parameters["towers"]),
             towers_name=parameters["towers_name"],
             temperature=parameters["temperature"],
-            index_kind=parameters["index"],
+            index=index_spec(parameters["index"]),
         )
 
 
@@ -113,12 +113,11 @@ def score(cosines: NDArray[np.float32], temperature: float) -> NDArray[np.float3
 
 
 def scores_of_all(
-    towers: Towers, query_D: NDArray[np.float32], num_rows: int, temperature: float, *, first: int = 0
+    towers: Towers, query_D: NDArray[np.float32], num_rows: int, temperature: float
 ) -> NDArray[np.float32]:
-    """The scores [V] of all items from the row ``first`` on; 0 before it, and where nothing is known of an item."""
+    """The scores [V] of all items; 0 where nothing is known of an item."""
     scores_V = np.zeros(num_rows, np.float32)
-    parts = [(0, towers.vectors_VD)] if first < towers.num_fitted else []
-    for start, vectors_KD in [*parts, (towers.num_fitted, towers.new_vectors_KD)]:
+    for start, vectors_KD in [(0, towers.vectors_VD), (towers.num_fitted, towers.new_vectors_KD)]:
         vectors = vectors_KD[: max(num_rows - start, 0)]
         scores = np.where(vectors.any(axis=1), score(vectors @ query_D, temperature), np.float32(0))
         scores_V[start : start + len(vectors)] = scores

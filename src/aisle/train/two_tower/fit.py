@@ -64,7 +64,7 @@ def fit_two_tower(name: str, spec: TwoTowerSpec, snapshot: Snapshot, signals: Si
 
 
 def _sources(name: str, spec: TwoTowerSpec, towers: Towers, first_taken_ms_V: NDArray[np.int64]) -> list[Generator]:
-    nearest = TwoTowerGenerator(name, towers, towers_name=name, temperature=spec.temperature, index_kind=spec.index)
+    nearest = TwoTowerGenerator(name, towers, towers_name=name, temperature=spec.temperature, index=spec.index)
     if spec.newcomer_quota == 0:
         return [nearest]
     newcomers = NewcomerGenerator(
