@@ -1,4 +1,4 @@
-"""aisle compare: whether runs of table recipes differ, paired row by row, over rows and seeds."""
+"""aisle compare: whether runs differ, paired row by row of a table or question by question over lists."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from aisle.cli.list_comparison import compare_list_runs
 from aisle.cli.output import write_json, write_table
 
 _SIGNS = {"better": "better", "worse": "worse", "tie": "no difference shown"}
@@ -14,15 +15,18 @@ _SIGNS = {"better": "better", "worse": "worse", "tie": "no difference shown"}
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--on", "test_set", default="test", show_default=True, help="Valid, test, an extra test; or test@LABEL.")
+@click.option(
+    "--on", "test_set", default="test", show_default=True, help="Of tables: valid, test, an extra test; or test@LABEL."
+)
 @click.option("--confidence", type=click.FloatRange(0.5, 0.9999), default=0.95, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def command(runs: tuple[Path, ...], test_set: str, confidence: float, as_json: bool) -> None:
-    """Compare RUNS with the first of them, on the same test rows.
+    """Compare RUNS with the first of them, on the same test rows or questions.
 
     A run is better or worse only where the interval of the difference excludes 0. The interval covers other rows of the
     same kind; where both runs have several seeds (aisle train --seeds) also other seeds. Of one training it speaks of
-    that very training.
+    that very training. Of runs over lists of items, which are compared question by question, it speaks of these very
+    trainings in any case.
 
     \b
     Example:
@@ -34,6 +38,11 @@ def command(runs: tuple[Path, ...], test_set: str, confidence: float, as_json: b
     if len({path.resolve() for path in runs}) < max(2, len(runs)):
         raise click.UsageError(f"expected two or more different runs, received {', '.join(map(str, runs))}")
     names = _names(runs)
+    if _are_of_lists(runs):
+        if test_set != "test":
+            raise click.UsageError("--on: only runs of tables take it, these are of lists")
+        compare_list_runs(dict(zip(names, runs, strict=True)), confidence=confidence, as_json=as_json)
+        return
     directories = [TableDirectory(path.resolve()) for path in runs]
     predictions = {
         name: [run.predictions(test_set) for run in directory.trainings()]
@@ -47,6 +56,17 @@ def command(runs: tuple[Path, ...], test_set: str, confidence: float, as_json: b
         write_json(report)
         return
     _write(report)
+
+
+def _are_of_lists(runs: tuple[Path, ...]) -> bool:
+    from aisle.errors import DataError
+    from aisle.train.lists.directory import is_list_run
+
+    kinds = {path: is_list_run(path) for path in runs}
+    if len(set(kinds.values())) > 1:
+        received = ", ".join(f"{path} of {'lists' if kind else 'a table'}" for path, kind in kinds.items())
+        raise DataError(f"expected runs of one kind, all of tables or all of lists, received {received}")
+    return all(kinds.values())
 
 
 def _names(runs: tuple[Path, ...]) -> list[str]:

@@ -1,4 +1,4 @@
-"""aisle evaluate: a run's split fits under a named protocol, beside strong simple baselines; or a table's test rows."""
+"""aisle evaluate: a run's split fits under a named protocol, beside strong simple baselines; or a table or lists."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aisle.cli.context import CliContext
+from aisle.cli.list_training import evaluate_list
 from aisle.cli.output import write_json, write_table
 from aisle.cli.progress import show_progress
 
@@ -29,7 +30,7 @@ PROTOCOLS = ("shop-temporal", "basket-completion")
 def command(context: CliContext, run: Path | None, protocol: str, baselines: bool, as_json: bool) -> None:
     """Evaluate RUN (default: the workspace's latest) on its test windows; writes evaluate.json there.
 
-    A run of a table's recipe needs no workspace: its bundle alone scores the raw test rows anew.
+    A run over a table or over lists needs no workspace: its bundle alone scores the raw test rows or questions anew.
 
     \b
     Examples:
@@ -37,14 +38,18 @@ def command(context: CliContext, run: Path | None, protocol: str, baselines: boo
       aisle evaluate runs/dlrm
     """
     from aisle.errors import DataError
+    from aisle.train.lists.directory import is_list_run
     from aisle.train.shop.run_directory import open_run
     from aisle.train.tables.directory import is_table_run
 
-    if run is not None and is_table_run(run):
-        if protocol != "all" or baselines:
-            raise click.UsageError("--protocol, --baselines: only the run of a shop takes them, this one is of a table")
-        _evaluate_table(run, as_json)
-        return
+    for kind, is_of_it, evaluate in (("a table", is_table_run, _evaluate_table), ("lists", is_list_run, evaluate_list)):
+        if run is not None and is_of_it(run):
+            if protocol != "all" or baselines:
+                raise click.UsageError(
+                    f"--protocol, --baselines: only the run of a shop takes them, this one is of {kind}"
+                )
+            evaluate(run, as_json)
+            return
     workspace = context.open_workspace()
     if run is None:
         finished = sorted(path.parent for path in workspace.runs.glob("*/metrics.json"))

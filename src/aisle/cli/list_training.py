@@ -1,7 +1,11 @@
-"""What `aisle train` does with the recipe of lists; it opens no workspace."""
+"""What `aisle train` and `aisle evaluate` do with the recipe of lists; they open no workspace."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,14 +20,8 @@ if TYPE_CHECKING:
 
 def train_list_run(recipe: ListRecipe, options: RunOptions) -> None:
     """Train, and report."""
-    from aisle.errors import BackendUnavailableError
-
-    try:
+    with _needing_torch():
         from aisle.train.lists.registry import fit_lists
-    except ImportError as error:
-        raise BackendUnavailableError(
-            f"expected PyTorch and what belongs to it, {error.name} is not installed; pip install 'aisle[train]'"
-        ) from error
     from aisle.train.lists.directory import ListDirectory, is_list_run
     from aisle.train.lists.run import train_list_recipe
 
@@ -42,6 +40,35 @@ def train_list_run(recipe: ListRecipe, options: RunOptions) -> None:
         return
     write_list_metrics(metrics)
     click.echo(f"\nRun: {run.path}")
+
+
+def evaluate_list(path: Path, as_json: bool) -> None:
+    """Measure a run again by its bundle, and report."""
+    with _needing_torch():
+        from aisle.train.lists.registry import load_recommender
+    from aisle.train.lists.directory import ListDirectory
+    from aisle.train.lists.run import evaluate_list_run
+
+    run = ListDirectory(path.resolve())
+    with show_progress() as progress:
+        report = evaluate_list_run(run, partial(load_recommender, run.recipe()), progress)
+    if as_json:
+        write_json(report)
+        return
+    click.echo(f"{report['counts']['test_rows']:,} questions, {report['counts']['items']:,} items")
+    write_list_metrics(report)
+
+
+@contextmanager
+def _needing_torch() -> Iterator[None]:
+    from aisle.errors import BackendUnavailableError
+
+    try:
+        yield
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"expected PyTorch and what belongs to it, {error.name} is not installed; pip install 'aisle[train]'"
+        ) from error
 
 
 def write_list_metrics(metrics: dict[str, Any]) -> None:

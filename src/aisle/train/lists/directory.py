@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from aisle.errors import DataError
+from aisle.evaluate.list_comparison import AnsweredQuestions
 from aisle.recipe import ListRecipe, load
 from aisle.train.recipe_run import RecipeRun
 from aisle.train.run_files import RECIPE_NAME
@@ -43,8 +44,8 @@ class ListDirectory(RecipeRun):
         """Keep what each test question was worth by each metric."""
         pl.DataFrame(dict(values)).write_parquet(self.path / QUESTIONS_NAME)
 
-    def questions(self) -> dict[str, NDArray[np.float64]]:
-        """What each test question was worth by each metric; of a group the mean over its seeds.
+    def answers(self) -> AnsweredQuestions:
+        """What each test question was worth by each metric, under one seed or more.
 
         Raises:
             DataError: the run is not finished.
@@ -55,7 +56,10 @@ class ListDirectory(RecipeRun):
             if not path.is_file():
                 raise DataError(f"{run.path}: expected a finished run with {QUESTIONS_NAME}")
             parts.append(pl.read_parquet(path))
-        return {name: np.mean([part[name].to_numpy() for part in parts], axis=0) for name in parts[0].columns}
+        values = {name: [part[name].to_numpy() for part in parts] for name in parts[0].columns}
+        # Whether the validation items train too leaves the test as it is.
+        data = self.recipe().data.model_dump(exclude={"split": {"train_on_validation"}})
+        return AnsweredQuestions(values, (data, self.read_metrics()["data"]["items"]))
 
 
 def is_list_run(path: Path) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.list_splits import split_lists
 from aisle.data.questions import ListSplit
-from aisle.errors import ConfigError
+from aisle.errors import ConfigError, DataError
 from aisle.evaluate.full_ranking import ListRecommender, SavedRecommender, evaluate_split
 from aisle.metrics import bootstrap_mean
 from aisle.progress import Progress, silent
@@ -102,18 +102,39 @@ def train_list_recipe(
     return run
 
 
-def evaluate_list_run(run: ListDirectory, load: Callable[[Bundle, str], ListRecommender]) -> dict[str, Any]:
-    """Measure a finished run again, by its bundle alone.
+def evaluate_list_run(
+    run: ListDirectory, load: Callable[[Bundle, str], ListRecommender], progress: Progress = silent
+) -> dict[str, Any]:
+    """Measure a finished run again, by its bundle alone, and write ``evaluate.json``.
 
     Args:
         run: The run.
         load: Opens the model of a bundle in a folder.
+        progress: Told of questions done.
+
+    Returns:
+        ``metrics`` of the test, their ``intervals``, and ``counts``.
+
+    Raises:
+        DataError: the run is not finished, has no bundle, or its data is not there any more, or is another.
     """
-    recipe = run.recipe()
-    split, _ = split_lists(recipe.data)
-    recommender = load(Bundle.open(run.bundle), MODEL_FOLDER)
-    values = evaluate_split(recommender, split, recipe.metrics)
-    report = {"metrics": _means(values), "intervals": _intervals(values), "counts": _counts(split)}
+    model = run.read_metrics()["model"]
+    if not run.bundle.is_dir():
+        parts = ", ".join(part.path.name for part in run.trainings())
+        raise DataError(f"{run.path}: expected a run with a bundle, it has none; evaluate one of its runs: {parts}")
+    recipe, bundle = run.recipe(), Bundle.open(run.bundle)
+    split, item_ids = split_lists(recipe.data)
+    if not item_ids.equals(bundle.read_frame("items")["item_id"]):
+        raise DataError(f"{recipe.data.train}: expected the items of the run's training, received others")
+    found = evaluate_split(load(bundle, MODEL_FOLDER), split, recipe.metrics, progress=progress)
+    values = _with_halves(split, found)
+    report = {
+        "protocol": split.protocol,
+        "model": model,
+        "counts": _counts(split),
+        "metrics": _means(values),
+        "intervals": _intervals(values),
+    }
     run.write_evaluation(report)
     return report
 
@@ -123,6 +144,8 @@ def _train(recipe: ListRecipe, run: ListDirectory, fit: FitLists, progress: Prog
     progress("read the data", 0, None)
     split, item_ids = split_lists(recipe.data)
     logger.info("recipe %s, model %s, seed %d, %s", recipe.name, recipe.model.kind, recipe.seed, _counts(split))
+    if not len(split.test):
+        raise DataError(f"{recipe.data.train}: expected lists that {recipe.data.split.kind} can ask for, received none")
     fitting = time.perf_counter()
     fitted = fit(recipe, split, FitTask(run.checkpoints, _identity(recipe, split), progress))
     seconds = time.perf_counter() - fitting
@@ -195,9 +218,11 @@ def _halves(split: ListSplit, values: Mapping[str, NDArray[np.float64]]) -> dict
 
 def _with_halves(split: ListSplit, values: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     questions = split.test
-    if questions.masked is not None or (questions.targets.sizes != 1).any() or not questions.is_repeat_R().any():
+    if questions.masked is not None or (questions.targets.sizes != 1).any():
         return dict(values)
     is_repeat_R = questions.is_repeat_R()
+    if is_repeat_R.all() or not is_repeat_R.any():
+        return dict(values)
     halves = dict(values)
     for name, one in values.items():
         halves[f"{name}/repeat"] = np.where(is_repeat_R, one, np.nan)

@@ -1,0 +1,148 @@
+"""Examples of the next item: what a batch holds, how negatives are drawn, and which positions teach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from aisle.data.item_lists import ItemLists
+from aisle.models.sequential.sequence_model import SequenceModel
+from aisle.nn.item_losses import full_softmax, sampled_loss
+from aisle.train.lists.next_item import NextItemSettings, NextItemTrainee
+
+#: List r begins with item r, which no other holds; behind it stand 1 to 9 items from 100 on.
+LISTS = ItemLists.of([[row, *range(100, 101 + row % 9)] for row in range(50)])
+NUM_ITEMS = 120
+
+
+class Same(nn.Module):
+    """What is expected next is what stands there."""
+
+    def forward(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
+        return embedded_BTD
+
+
+def trainee_of(lists: ItemLists = LISTS, num_items: int = NUM_ITEMS, **settings: Any) -> NextItemTrainee:
+    generator = torch.Generator().manual_seed(0)
+    model = SequenceModel(num_items, 4, Same(), normalize=False, generator=generator)
+    return NextItemTrainee(model, lists, num_items, NextItemSettings(**{"batch_size": 4, **settings}))
+
+
+def test_every_list_once_an_epoch() -> None:
+    trainee = trainee_of()
+    for number in (0, 1):
+        batches = list(trainee.epoch(number))
+        assert len(batches) == trainee.num_batches == 13
+        firsts = torch.cat([batch.items_BT[:, 0] for batch in batches])
+        assert sorted(firsts.tolist()) == list(range(50))
+
+
+def test_a_batch_holds_what_came_and_what_came_next() -> None:
+    for batch in trainee_of().epoch(0):
+        for items_T, targets_T in zip(batch.items_BT.tolist(), batch.targets_BT.tolist(), strict=True):
+            row = items_T[0]
+            expected = [row, *range(100, 101 + row % 9)]
+            size = len(expected) - 1
+            assert targets_T == expected[1:] + [-1] * (len(targets_T) - size)
+            assert items_T[: size + 1] == expected[: len(items_T)], "the last item is read where there is room"
+        assert batch.negatives_S is None
+
+
+def test_a_batch_holds_lists_of_similar_lengths() -> None:
+    padded = sum(batch.targets_BT.numel() for batch in trainee_of(batch_size=5).epoch(0))
+    said = int((LISTS.sizes_R - 1).sum())
+    assert padded < 1.3 * said, "unsorted batches would hold about 1.7 times as many"
+
+
+def test_epochs_differ_and_are_the_same_again() -> None:
+    def first_items(trainee: NextItemTrainee, number: int) -> list[int]:
+        return [int(item) for batch in trainee.epoch(number) for item in batch.items_BT[:, 0]]
+
+    one, other = trainee_of(seed=1), trainee_of(seed=2)
+    assert first_items(one, 3) == first_items(trainee_of(seed=1), 3)
+    assert first_items(one, 3) != first_items(one, 4)
+    assert first_items(one, 3) != first_items(other, 3)
+
+
+def test_only_the_end_of_a_long_list_is_read() -> None:
+    trainee = trainee_of(ItemLists.of([[0, 1, 2, 3, 4, 5]]), max_length=3)
+    (batch,) = trainee.epoch(0)
+    assert batch.items_BT.tolist() == [[2, 3, 4]]
+    assert batch.targets_BT.tolist() == [[3, 4, 5]]
+
+
+def test_a_list_of_one_item_says_nothing() -> None:
+    trainee = trainee_of(ItemLists.of([[7], [], [1, 2]]))
+    assert [batch.items_BT.tolist() for batch in trainee.epoch(0)] == [[[1]]]
+    assert trainee_of(ItemLists.of([[7], []])).num_batches == 0
+
+
+def test_negatives_are_drawn_by_seed_and_epoch() -> None:
+    def negatives(number: int, seed: int) -> list[int]:
+        trainee = trainee_of(num_negatives=6, loss="bce", seed=seed)
+        drawn = [batch.negatives_S for batch in trainee.epoch(number)]
+        assert all(one is not None and one.shape == (6,) for one in drawn)
+        return [int(item) for one in drawn if one is not None for item in one]
+
+    assert negatives(0, 1) == negatives(0, 1)
+    assert negatives(0, 1) != negatives(1, 1)
+    assert negatives(0, 1) != negatives(0, 2)
+    assert len(set(negatives(0, 1))) > 30, "batches have negatives of their own"
+
+
+@pytest.mark.parametrize(("power", "share"), [(0.0, 0.25), (1.0, 0.7), (0.5, 7**0.5 / (7**0.5 + 1 + 1 + 1))])
+def test_negatives_follow_how_often_items_occur(power: float, share: float) -> None:
+    lists = ItemLists.of([[0, 0, 0, 0, 1], [0, 0, 0, 2, 3]])
+    trainee = trainee_of(lists, 4, num_negatives=20_000, popularity_power=power)
+    (batch,) = trainee.epoch(0)
+    assert batch.negatives_S is not None
+    assert float((batch.negatives_S == 0).float().mean()) == pytest.approx(share, abs=0.015)
+
+
+def test_only_positions_with_a_target_teach() -> None:
+    lists = ItemLists.of([[0, 1, 2], [3, 4]])
+    trainee = trainee_of(lists, 5, temperature=0.5)
+    (batch,) = trainee.epoch(0)
+    items_VD = trainee.network.item_vectors()
+    moves = torch.tensor([[0, 1], [1, 2], [3, 4]])
+    expected = full_softmax(items_VD[moves[:, 0]], items_VD, moves[:, 1], 0.5)
+    assert trainee.loss(batch).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("log_q", [False, True])
+def test_the_softmax_over_drawn_negatives_corrects_where_it_is_told(log_q: bool) -> None:
+    lists = ItemLists.of([[0, 1, 0, 0], [0, 2]])  # item 0 is 4 of 6, items 1 and 2 one each
+    trainee = trainee_of(lists, 3, num_negatives=3, popularity_power=1.0, log_q=log_q)
+    (batch,) = trainee.epoch(0)
+    assert batch.negatives_S is not None
+    items_VD = trainee.network.item_vectors()
+    has_target_BT = batch.targets_BT >= 0
+    log_expected_V = torch.log(3 * torch.tensor([4, 1, 1]) / 6) if log_q else None
+    expected = sampled_loss(
+        "softmax",
+        items_VD[batch.items_BT[has_target_BT]],
+        items_VD,
+        batch.targets_BT[has_target_BT],
+        batch.negatives_S,
+        log_expected_V=log_expected_V,
+    )
+    assert trainee.loss(batch).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_only_the_softmax_can_do_without_negatives() -> None:
+    with pytest.raises(ValueError, match="num_negatives: expected 1 or more for the loss bpr, received 0"):
+        trainee_of(loss="bpr")
+
+
+def test_scores_are_cosines_where_they_are_told_to_be() -> None:
+    generator = torch.Generator().manual_seed(0)
+    model = SequenceModel(6, 4, Same(), normalize=True, generator=generator)
+    items_BT = torch.tensor([[0, 1, 2], [3, 4, -1]])
+    with torch.no_grad():
+        scores = model(items_BT) @ model.item_vectors().T
+    assert scores[0, 1].max().item() == pytest.approx(scores[0, 1, 1].item()) == pytest.approx(1.0)
+    assert np.abs(scores.numpy()).max() <= 1 + 1e-6
