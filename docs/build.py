@@ -13,10 +13,12 @@ import click
 from aisle.cli.entry import group
 
 sys.path.insert(0, str(Path(__file__).parent))
-from ranking_results import ranking_results  # beside this script
+from list_results import list_results  # beside this script
+from ranking_results import ranking_results
 
 ROOT = Path(__file__).resolve().parents[1]
 RANKING = ROOT / "docs" / "results" / "ranking.md"
+LISTS = ROOT / "docs" / "results" / "lists.md"
 REFERENCE = ROOT / "docs" / "reference" / "cli.md"
 README = ROOT / "README.md"
 RESULTS = ROOT / "benchmarks" / "results"
@@ -169,6 +171,7 @@ def main() -> int:
     text = README.read_text(encoding="utf-8")
     README.write_text(_MARKED.sub(lambda found: found[1] + results_table() + found[2], text), encoding="utf-8")
     RANKING.write_text(ranking_results(RESULTS), encoding="utf-8")
+    LISTS.write_text(list_results(RESULTS), encoding="utf-8")
     REFERENCE.parent.mkdir(exist_ok=True)
     REFERENCE.write_text(cli_reference(), encoding="utf-8")
     documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]

@@ -1,0 +1,154 @@
+"""Recommenders over lists under published protocols: what each reaches, beside strong simple ones and the papers.
+
+Trains by the recipes that come with Aisle, each method in a run directory below `--runs`, where what is finished is not
+trained again, and writes what was found to `benchmarks/results/lists.json`. Differences are paired over the same test
+questions.
+
+    AISLE_DATA=/path/to/data python -m benchmarks.lists --only ml-1m gowalla
+    python -m benchmarks.lists --runs runs --collect
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aisle.cli.hardware import describe_hardware
+from aisle.errors import DataError
+from aisle.metrics import paired_bootstrap
+from aisle.recipe import ListRecipe, load
+from aisle.train.lists.directory import ListDirectory, is_list_run
+from aisle.train.lists.registry import fit_lists
+from aisle.train.lists.run import train_list_recipe
+
+RESULT = Path(__file__).parent / "results" / "lists.json"
+
+
+@dataclass(frozen=True)
+class Study:
+    """One protocol.
+
+    Attributes:
+        title: What is measured.
+        reference: The method that the others are compared with.
+        metrics: Those that tables show, as they stand in the runs.
+        methods: Recipe and overrides of each method.
+        others: What papers and peers report under the protocol, by their name: values of the first metrics.
+    """
+
+    title: str
+    reference: str
+    metrics: tuple[str, ...]
+    methods: dict[str, tuple[str, ...]]
+    others: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+STUDIES = {
+    "ml-1m": Study(
+        "MovieLens-1M, the next movie: leave one out, all ranked but the asker's last 200 (the HSTU authors' protocol)",
+        "ridge",
+        ("test/hr@10/full", "test/ndcg@10/full", "test/hr@50/full", "test/hr@200/full"),
+        {
+            "popularity": ("ml-1m-ridge", "model.kind=popularity"),
+            "rules": ("ml-1m-rules",),
+            "ridge": ("ml-1m-ridge",),
+            "sasrec": ("ml-1m-sasrec",),
+            "hstu": ("ml-1m-hstu",),
+        },
+        {
+            "GRU4Rec (HSTU README)": (0.2811, 0.1648),
+            "SASRec (HSTU README)": (0.2853, 0.1603, 0.5474, 0.7528),
+            "BERT4Rec (HSTU README)": (0.2843, 0.1537),
+            "HSTU (HSTU README)": (0.3097, 0.1720, 0.5754, 0.7716),
+            "HSTU-large (HSTU README)": (0.3294, 0.1893, 0.5935, 0.7839),
+        },
+    ),
+}
+
+
+def train(study: str, method: str, runs: Path) -> None:
+    """Train one method unless its run is finished."""
+    name, *overrides = STUDIES[study].methods[method]
+    recipe = load(name, overrides)
+    assert isinstance(recipe, ListRecipe), f"{name} is a recipe of lists"
+    output = runs / study / method
+    print(f"{study}/{method}", flush=True)
+    train_list_recipe(recipe, output, fit_lists, resume=is_list_run(output))
+
+
+def collect(study: str, runs: Path) -> dict[str, Any]:
+    """What the finished runs of a study say."""
+    of_study = STUDIES[study]
+    found = {method: ListDirectory(runs / study / method) for method in of_study.methods}
+    finished = {method: run for method, run in found.items() if run.is_written}
+    reference = finished.get(of_study.reference)
+    methods = {}
+    for method, run in finished.items():
+        metrics = run.read_metrics()
+        methods[method] = {
+            "command": " ".join(["aisle train", *_told(of_study.methods[method])]),
+            "model": metrics["model"],
+            "parameters": metrics["parameters"],
+            "model_bytes": metrics["model_bytes"],
+            "train_seconds": metrics["timing"]["train_seconds"],
+            "metrics": {name: round(value, 5) for name, value in metrics["metrics"].items()},
+            "intervals": metrics.get("intervals", {}),
+        }
+        if "deviations" in metrics:
+            methods[method] |= {"seeds": metrics["seeds"], "deviations": metrics["deviations"]}
+        if reference is not None and method != of_study.reference:
+            methods[method]["minus_reference"] = _gaps(run, reference, of_study.metrics)
+    return {
+        "title": of_study.title,
+        "reference": of_study.reference,
+        "metrics": list(of_study.metrics),
+        "methods": methods,
+        "others": {name: list(values) for name, values in of_study.others.items()},
+    }
+
+
+def _told(told: tuple[str, ...]) -> list[str]:
+    return [told[0], *(f"--set {override}" for override in told[1:])]
+
+
+def _gaps(run: ListDirectory, reference: ListDirectory, metrics: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    ours, theirs = run.questions(), reference.questions()
+    gaps = {}
+    for metric in metrics:
+        if len(ours[metric]) != len(theirs[metric]):
+            raise DataError(
+                f"{run.path}, {reference.path}: expected the same questions, received other numbers of them"
+            )
+        told = ~(np.isnan(ours[metric]) | np.isnan(theirs[metric]))
+        gap = paired_bootstrap(ours[metric][told], theirs[metric][told], seed=0)
+        gaps[metric] = {"difference": gap.mean, "low": gap.low, "high": gap.high}
+    return gaps
+
+
+def main() -> None:
+    """Train what is missing, collect and write; studies that were not asked for stay as they were written."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=sorted(STUDIES), default=sorted(STUDIES))
+    parser.add_argument("--methods", nargs="+", help="these methods alone")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run directories are kept")
+    parser.add_argument("--collect", action="store_true", help="train nothing: write what the finished runs say")
+    options = parser.parse_args()
+    written = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {}
+    studies = dict(written.get("studies", {}))
+    for study in options.only:
+        for method in STUDIES[study].methods:
+            if not options.collect and (options.methods is None or method in options.methods):
+                train(study, method, options.runs)
+        studies[study] = collect(study, options.runs)
+        result = {"benchmark": "lists", "hardware": describe_hardware(), "studies": studies}
+        RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(RESULT)
+
+
+if __name__ == "__main__":
+    main()
