@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from aisle.cli.bench_index import bench_index
 from aisle.cli.bench_ranker import measure_ranker
 from aisle.cli.bench_train import bench_train
 from aisle.cli.context import CliContext
@@ -39,6 +40,7 @@ def command() -> None:
     """
 
 
+command.add_command(bench_index)
 command.add_command(bench_train)
 
 
