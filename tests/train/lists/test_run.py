@@ -117,6 +117,7 @@ def test_seeds_are_trained_apart_and_said_together(lists: Path, tmp_path: Path) 
     assert metrics["metrics"]["test/ndcg@3/full"] == pytest.approx(np.mean(values))
     assert metrics["deviations"]["test/ndcg@3/full"] == pytest.approx(np.std(values, ddof=1))
     assert metrics["per_run"]["test/ndcg@3/full"] == values
+    assert np.mean(run.questions()["test/ndcg@3/full"]) == pytest.approx(np.mean(values))
     answers = run.answers()
     assert answers.num_seeds == 2 and answers.num_questions == 40
     assert np.mean(answers.values["test/ndcg@3/full"]) == pytest.approx(np.mean(values))

@@ -61,6 +61,14 @@ class ListDirectory(RecipeRun):
         data = self.recipe().data.model_dump(exclude={"split": {"train_on_validation"}})
         return AnsweredQuestions(values, (data, self.read_metrics()["data"]["items"]))
 
+    def questions(self) -> dict[str, NDArray[np.float64]]:
+        """What each test question was worth by each metric; of a group the mean over its seeds.
+
+        Raises:
+            DataError: the run is not finished.
+        """
+        return {name: np.mean(seeds, axis=0) for name, seeds in self.answers().values.items()}
+
 
 def is_list_run(path: Path) -> bool:
     """Whether a directory is of a list recipe, finished or not."""
