@@ -62,6 +62,14 @@ def test_a_run_directory(lists: Path, tmp_path: Path) -> None:
     assert is_list_run(run.path) and load(run.path / "recipe.yaml") == run.recipe()
 
 
+@pytest.mark.parametrize("refit", [True, False])
+def test_what_a_blend_has_learned_does_not_validate_it(lists: Path, tmp_path: Path, refit: bool) -> None:
+    blend = {"kind": "blend", "parts": [{"model": RULES}, {"model": {"kind": "markov"}}], "refit": refit}
+    metrics = train(make_list_recipe(lists, blend), tmp_path / "run").read_metrics()["metrics"]
+    assert metrics["test/hr@1/full"] == 1.0
+    assert ("valid/hr@1/full" in metrics) == (not refit)
+
+
 def test_a_killed_training_goes_on_to_the_same_numbers(
     lists: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from aisle.evaluate.full_ranking import ListRecommender, SavedRecommender, evalu
 from aisle.metrics import bootstrap_mean
 from aisle.progress import Progress, silent
 from aisle.recipe import ListRecipe, dump
+from aisle.recipe.list_models.transitions import BlendSpec
 from aisle.train.lists.directory import MODEL_FOLDER, ListDirectory
 from aisle.train.recipe_run import RunPlan
 from aisle.train.run_files import RECIPE_NAME
@@ -155,8 +156,10 @@ def _train(recipe: ListRecipe, run: ListDirectory, fit: FitLists, progress: Prog
         fitted.recommender.save(writer, MODEL_FOLDER)
         writer.write_frame("items", item_ids.to_frame("item_id"))
         writer.write_text(RECIPE_NAME, dump(recipe))
+    # A blend that was fitted anew has learned what validates.
+    is_refitted = isinstance(recipe.model, BlendSpec) and recipe.model.refit
     values = {}
-    for part in ("valid", "test"):
+    for part in ("test",) if is_refitted else ("valid", "test"):
         if len(getattr(split, part)):
             values[part] = evaluate_split(fitted.recommender, split, recipe.metrics, part=part, progress=progress)
     run.save_questions(_with_halves(split, values["test"]))
