@@ -52,8 +52,7 @@ def profile_recipe(
     """
     if recipe.training.device == "cuda":
         raise ConfigError(
-            "training.device: expected a profile of training on the processor, received cuda; "
-            "--set training.device=cpu"
+            "training.device: expected a profile of training on the processor, received cuda; --set training.device=cpu"
         )
     table = prepared(recipe, progress)
     before = torch.get_num_threads()

@@ -16,7 +16,7 @@ from typing import Any, Self
 import orjson
 
 from aisle.errors import ConfigError, DataError
-from aisle.recipe import Recipe, dump, load
+from aisle.recipe import Recipe, TableRecipe, dump, load
 from aisle.train.run_files import (
     BUNDLE_NAME,
     CHECKPOINTS_NAME,
@@ -104,7 +104,8 @@ class RecipeRun:
         other = self.resolved_recipe()
         if type(other) is not type(recipe):
             raise ConfigError(f"{self.path}: expected a training of a {recipe.kind} recipe, it is of a {other.kind}'s")
-        names = [name for name in type(recipe).model_fields if getattr(other, name) != getattr(recipe, name)]
+        mine, theirs = _on_any_device(recipe), _on_any_device(other)
+        names = [name for name in type(recipe).model_fields if getattr(theirs, name) != getattr(mine, name)]
         if self.plan() != plan:
             names.append("seeds or folds")
         if names:
@@ -163,3 +164,10 @@ class RecipeRun:
         """The trainings of a group of seeds, or this one."""
         seeds = self.read_metrics().get("seeds", ())
         return [self.of_seed(seed) for seed in seeds] or [self]
+
+
+def _on_any_device(recipe: Recipe) -> Recipe:
+    """A recipe without the device, which is no part of what is trained."""
+    if not isinstance(recipe, TableRecipe):
+        return recipe
+    return recipe.model_copy(update={"training": recipe.training.model_copy(update={"device": "auto"})})

@@ -24,18 +24,25 @@ def training_device(name: DeviceName) -> torch.device:
     >>> training_device("cpu")
     device(type='cpu')
     """
+    if name == "cpu":
+        return torch.device("cpu")
     has_gpu = torch.cuda.is_available()
     if name == "cuda" and not has_gpu:
         raise ConfigError(
             f"device: expected a GPU that PyTorch {torch.__version__} can use, received cuda and found none; take cpu "
             "or auto (--set training.device=cpu), or install the PyTorch of your GPU's driver"
         )
-    return torch.device("cuda" if name != "cpu" and has_gpu else "cpu")
+    return torch.device("cuda" if has_gpu else "cpu")
 
 
 def device_of(ranker: Ranker) -> torch.device:
     """Where a ranker lies."""
     return next(iter(ranker.named_parameters()))[1].device
+
+
+def device_label(device: torch.device) -> str:
+    """What a result says of where it was made: ``cpu``, or the name of the GPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def synchronize(device: torch.device) -> None:
