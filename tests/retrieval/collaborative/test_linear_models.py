@@ -93,6 +93,11 @@ def test_the_graph_filter_is_that_of_the_paper() -> None:
     expected = normalized.T @ normalized + 0.3 * projection
     fitted = fit_graph_filter(GraphFilterSpec(kind="graph-filter", rank=3), split_of(lists, NUM_ITEMS))
     assert identity_scores(fitted) == pytest.approx(expected, abs=1e-5)
+    plain = fit_graph_filter(
+        GraphFilterSpec(kind="graph-filter", rank=3, weight=2, projection_exponent=0), split_of(lists, NUM_ITEMS)
+    )
+    expected = normalized.T @ normalized + 2 * directions[:3].T @ directions[:3]
+    assert identity_scores(plain) == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_graph_filter_without_projection_and_with_other_exponents() -> None:

@@ -56,7 +56,8 @@ class GraphFilterSpec(Strict):
     """Normalized item-to-item weights, plus ``weight`` times a projection on the strongest ``rank`` directions.
 
     A user who has n items weighs n^-``user_exponent``. An item that m users took votes with m^-``history_exponent`` and
-    is voted for with m^-``candidate_exponent``. The published filter has 1, 0.5 and 0.5.
+    is voted for with m^-``candidate_exponent``; in the projection it votes with m^-``projection_exponent`` and is voted
+    for with m^``projection_exponent``. The published filter has 1, 0.5, 0.5 and 0.5.
     """
 
     kind: Literal["graph-filter"]
@@ -65,6 +66,7 @@ class GraphFilterSpec(Strict):
     user_exponent: Exponent = 1.0
     history_exponent: Exponent = 0.5
     candidate_exponent: Exponent = 0.5
+    projection_exponent: Exponent = 0.5
 
 
 class PureSvdSpec(Strict):

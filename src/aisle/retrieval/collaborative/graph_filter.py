@@ -3,7 +3,7 @@
 Source: Shen et al., "How powerful is graph convolution for recommendation?", CIKM 2021 (GF-CF). With the normalized
 matrix N of who took what, scores are taken x (N'N + weight D^-1/2 V V' D^1/2), where V holds the strongest right
 singular vectors of N, and D how many took each item.
-Deviation: the exponents of users and items in N'N are free, also one for items that vote and one for those voted for.
+Deviation: the exponents of users and items are free, in N'N those of items that vote and that are voted for apart.
 
 Legend of shapes: U users, V items, D directions.
 """
@@ -32,9 +32,8 @@ def fit_graph_filter(
     if spec.weight == 0:
         return LinearRecommender(split.num_items, weights_AA=weights_VV)
     progress("decompose", 0, None)
-    root_V = negative_power(items_V, 0.5)
-    normalized_UV = scaled(negative_power(users_U, 0.5), taken_UV, root_V)
+    normalized_UV = scaled(negative_power(users_U, 0.5), taken_UV, negative_power(items_V, 0.5))
     directions_VD = strongest_directions(normalized_UV, spec.rank, seed=seed)
-    encoder_VD = directions_VD * (spec.weight * root_V)[:, None]
-    decoder_DV = directions_VD.T * negative_power(items_V, -0.5)
+    encoder_VD = directions_VD * (spec.weight * negative_power(items_V, spec.projection_exponent))[:, None]
+    decoder_DV = directions_VD.T * negative_power(items_V, -spec.projection_exponent)
     return LinearRecommender(split.num_items, weights_AA=weights_VV, encoder_VD=encoder_VD, decoder_DV=decoder_DV)
