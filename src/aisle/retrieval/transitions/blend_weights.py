@@ -20,7 +20,7 @@ CANDIDATES_OF_A_PART = 100
 STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0, 8.0)
 #: Rounds over all parts; the search also ends when a round changes nothing.
 ROUNDS = 8
-_BLOCK = 128
+_BLOCK = 32
 
 _MEASURES: dict[str, Callable[[NDArray[np.int64], Targets, int], NDArray[np.float64]]] = {
     "ndcg": ndcg,
