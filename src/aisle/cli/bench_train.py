@@ -27,6 +27,7 @@ from aisle.cli.progress import show_progress
 @click.option("--ids", default="zipf", show_default=True, type=click.Choice(["zipf", "uniform"]))
 @click.option("--turns", "num_turns", default=12, show_default=True, type=click.IntRange(1), help="Of four steps each.")
 @click.option("--threads", type=click.IntRange(1), help="[default: all cores]")
+@click.option("--device", default="cpu", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
 @click.option("--seed", default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 def bench_train(as_json: bool, **sizes: Any) -> None:
@@ -51,4 +52,4 @@ def bench_train(as_json: bool, **sizes: Any) -> None:
     click.echo(f"the loader alone: {result['loader']['samples_per_second']:,} samples/s")
     losses = ", ".join(f"{loss:.5f} in {precision}" for precision, loss in result["final_loss"].items())
     click.echo(f"loss at the end of a fixed stream: {losses}")
-    click.echo(f"{result['threads']} threads; machine: {result['hardware']}")
+    click.echo(f"{result['device']}, {result['threads']} threads; machine: {result['hardware']}")

@@ -11,7 +11,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from itertools import cycle, islice
 from typing import Any, Literal
 
@@ -25,7 +24,9 @@ from aisle.nn.embeddings import EmbeddingBagCollection, EmbeddingBagConfig
 from aisle.nn.losses import weighted_bce
 from aisle.nn.mlp import MLP
 from aisle.progress import Progress, silent
+from aisle.studies.device_limits import measure_limits
 from aisle.train.engine.batches import Batch, Batches, RankerRows
+from aisle.train.engine.devices import DeviceName, device_label, synchronize, training_device
 from aisle.train.engine.optimizers import Optimizers, OptimizerSettings
 from aisle.train.engine.step import Precision, TrainingStep
 from aisle.train.engine.table_optimizers import TableRule
@@ -55,6 +56,7 @@ class SpeedSettings:
         ids: ``zipf``: an id's frequency falls as 1 / (its rank + 10)^1.05; or all alike.
         num_turns: How often each variant has its turn.
         threads: Of each variant; all that torch uses if missing.
+        device: Of all variants, see :func:`aisle.train.engine.devices.training_device`.
         seed: Draws weights and data.
     """
 
@@ -69,7 +71,17 @@ class SpeedSettings:
     ids: IdDistribution = "zipf"
     num_turns: int = 12
     threads: int | None = None
+    device: DeviceName = "cpu"
     seed: int = 0
+
+    @property
+    def place(self) -> torch.device:
+        """The device.
+
+        Raises:
+            ConfigError: there is none of the name.
+        """
+        return training_device(self.device)
 
 
 def measure_training_speed(settings: SpeedSettings, progress: Progress = silent) -> dict[str, Any]:
@@ -79,6 +91,9 @@ def measure_training_speed(settings: SpeedSettings, progress: Progress = silent)
         ``samples_per_second`` (ours, bfloat16), ``variants`` (milliseconds: median, best; samples per second; and the
         ratio of its median to ours), ``limits`` (products and memory of this machine) and ``final_loss`` of the fixed
         stream in both precisions.
+
+    Raises:
+        ConfigError: the device is not there.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(settings.threads or threads)
@@ -86,15 +101,16 @@ def measure_training_speed(settings: SpeedSettings, progress: Progress = silent)
         rows = make_stream(settings, settings.batch_size * _NUM_BATCHES)
         batches = list(Batches(rows, batch_size=settings.batch_size, seed=settings.seed).epoch(0))
         variants = {name: make(settings) for name, make in VARIANTS.items()}
-        times = _take_turns(variants, batches, settings.num_turns, progress)
+        times = _take_turns(variants, batches, settings, progress)
         return {
             "bench": "train",
             "samples_per_second": round(settings.batch_size / statistics.median(times[OURS])),
             "variants": {name: _summary(times[name], times[OURS], settings.batch_size) for name in times},
             "loader": measure_loader(rows, settings),
-            "limits": measure_limits(settings),
+            "limits": _limits(settings),
             "final_loss": {precision: final_loss(settings, precision) for precision in ("bfloat16", "float32")},
             "threads": torch.get_num_threads(),
+            "device": device_label(settings.place),
             "sizes": asdict(settings),
             "id_distribution": settings.ids,
         }
@@ -112,7 +128,7 @@ def measure_step(settings: SpeedSettings) -> dict[str, float]:
         ranker = _our_ranker(settings)
         optimizers = _our_optimizers(ranker, settings)
         step = TrainingStep(ranker, optimizers, _loss, "bfloat16")
-        seconds = statistics.median(_take_turns({OURS: step}, batches, settings.num_turns, silent)[OURS])
+        seconds = statistics.median(_take_turns({OURS: step}, batches, settings, silent)[OURS])
     finally:
         torch.set_num_threads(threads)
     kept = [ranker.embeddings.table.weight, *optimizers.tensors_of_tables().values()]
@@ -146,19 +162,22 @@ def _draw_ids(settings: SpeedSettings, num_rows: int, draw: np.random.Generator)
 
 
 def _take_turns(
-    variants: dict[str, Callable[[Batch], object]], batches: list[Batch], num_turns: int, progress: Progress
+    variants: dict[str, Callable[[Batch], object]], batches: list[Batch], settings: SpeedSettings, progress: Progress
 ) -> dict[str, list[float]]:
-    """Seconds of each step by variant; the first turn, which compiles and warms, does not count."""
+    """Seconds of each step by variant, its batch brought to the device; the first turn, which warms, does not count."""
+    device = settings.place
     times: dict[str, list[float]] = {name: [] for name in variants}
-    for turn in range(num_turns + 1):
+    for turn in range(settings.num_turns + 1):
         chosen = list(islice(cycle(batches), turn * _STEPS_PER_TURN, (turn + 1) * _STEPS_PER_TURN))
         for name, step in variants.items():
             for batch in chosen:
+                synchronize(device)
                 started = time.perf_counter()
                 step(batch)
+                synchronize(device)
                 if turn > 0:
                     times[name].append(time.perf_counter() - started)
-        progress("time steps", turn, num_turns)
+        progress("time steps", turn, settings.num_turns)
     return times
 
 
@@ -193,13 +212,14 @@ def _our_ranker(settings: SpeedSettings) -> DLRM:
         )
         for number in range(settings.num_tables)
     ]
-    return DLRM(
+    ranker = DLRM(
         EmbeddingBagCollection(tables, generator=generator),
         num_dense=settings.num_dense,
         dense_layers=settings.dense_layers,
         over_layers=settings.over_layers,
         generator=generator,
     )
+    return ranker.to(settings.place)
 
 
 def _loss(logits_B: Tensor, batch: Batch) -> Tensor:
@@ -217,7 +237,9 @@ class _PlainDlrm(nn.Module):
             nn.EmbeddingBag(settings.table_rows, dim, mode="sum", sparse=True) for _ in range(settings.num_tables)
         )
         self.networks = _Networks(settings, generator)
-        self.triangle = torch.tril_indices(num_vectors, num_vectors, offset=-1)
+        self.triangle: Tensor
+        triangle = torch.tril_indices(num_vectors, num_vectors, offset=-1)
+        self.register_buffer("triangle", triangle, persistent=False)
 
     def forward(self, batch: Batch) -> Tensor:
         """The logits [B]."""
@@ -231,10 +253,12 @@ class _PlainDlrm(nn.Module):
 
 
 def _plain(settings: SpeedSettings) -> Callable[[Batch], object]:
-    model = _PlainDlrm(settings)
+    device = settings.place
+    model = _PlainDlrm(settings).to(device)
     optimizers = [torch.optim.Adagrad(part.parameters(), lr=_LEARNING_RATE) for part in (model.tables, model.networks)]
 
     def step(batch: Batch) -> float:
+        batch = batch.to(device)
         for optimizer in optimizers:
             optimizer.zero_grad()
         loss = _loss(model(batch), batch)
@@ -256,7 +280,9 @@ class _Networks(nn.Module):
             settings.num_dense, [*settings.dense_layers, dim], last_activation=True, generator=generator
         )
         self.over_arch = MLP(dim + num_pairs, [*settings.over_layers, 1], last_activation=False, generator=generator)
-        self._products_BP = torch.randn(settings.batch_size, num_pairs, generator=generator)
+        self._products_BP: Tensor
+        products_BP = torch.randn(settings.batch_size, num_pairs, generator=generator)
+        self.register_buffer("_products_BP", products_BP, persistent=False)
 
     def forward(self, batch: Batch) -> Tensor:
         """The logits [B]; the products are constant, but have a gradient as real ones do."""
@@ -266,12 +292,14 @@ class _Networks(nn.Module):
 
 
 def _networks(settings: SpeedSettings, precision: Precision) -> Callable[[Batch], object]:
-    model = _Networks(settings, torch.Generator().manual_seed(settings.seed))
+    device = settings.place
+    model = _Networks(settings, torch.Generator().manual_seed(settings.seed)).to(device)
     optimizer = torch.optim.Adagrad(model.parameters(), lr=_LEARNING_RATE, fused=True)
 
     def step(batch: Batch) -> float:
+        batch = batch.to(device)
         optimizer.zero_grad()
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             logits_B = model(batch)
         loss = _loss(logits_B.float(), batch)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -291,6 +319,12 @@ VARIANTS: dict[str, Callable[[SpeedSettings], Callable[[Batch], object]]] = {
 }
 
 
+def _limits(settings: SpeedSettings) -> dict[str, float]:
+    """Of the over arch's largest product."""
+    width = settings.embedding_dim + settings.num_tables * (settings.num_tables + 1) // 2
+    return measure_limits(settings.batch_size, width, settings.over_layers[0], settings.place)
+
+
 def measure_loader(rows: RankerRows, settings: SpeedSettings) -> dict[str, float]:
     """Rows per second that the loader alone gives, shuffled."""
     started, num_rows = time.perf_counter(), 0
@@ -298,30 +332,6 @@ def measure_loader(rows: RankerRows, settings: SpeedSettings) -> dict[str, float
         for batch in Batches(rows, batch_size=settings.batch_size, seed=settings.seed).epoch(epoch):
             num_rows += len(batch.label_B)
     return {"samples_per_second": round(num_rows / (time.perf_counter() - started))}
-
-
-def measure_limits(settings: SpeedSettings) -> dict[str, float]:
-    """GFLOP/s of the over arch's largest product, by precision, and GB/s of a copy in memory."""
-    width = settings.embedding_dim + settings.num_tables * (settings.num_tables + 1) // 2
-    flops = 2 * settings.batch_size * width * settings.over_layers[0]
-    limits = {}
-    for name, dtype in (("bfloat16", torch.bfloat16), ("float32", torch.float32)):
-        factors = (torch.randn(settings.batch_size, width), torch.randn(width, settings.over_layers[0]))
-        seconds = _best_seconds(partial(torch.mm, *(factor.to(dtype) for factor in factors)))
-        limits[f"{name}_gflops"] = round(flops / seconds / 1e9, 1)
-    source = torch.randn(1 << 26)
-    moved = 2 * source.numel() * source.element_size()
-    seconds = _best_seconds(partial(torch.empty_like(source).copy_, source))
-    return limits | {"copy_gb_per_second": round(moved / seconds / 1e9, 1)}
-
-
-def _best_seconds(run: Callable[[], object]) -> float:
-    times = []
-    for _ in range(20):
-        started = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 def final_loss(settings: SpeedSettings, precision: Precision, *, num_batches: int = 200) -> float:
