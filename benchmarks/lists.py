@@ -48,6 +48,7 @@ class Study:
     others: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
 
+_HSTU_README = "HSTU README"
 STUDIES = {
     "ml-1m": Study(
         "MovieLens-1M, the next movie: leave one out, all ranked but the asker's last 200 (the HSTU authors' protocol)",
@@ -55,17 +56,105 @@ STUDIES = {
         ("test/hr@10/full", "test/ndcg@10/full", "test/hr@50/full", "test/hr@200/full"),
         {
             "popularity": ("ml-1m-ridge", "model.kind=popularity"),
+            "markov": ("ml-1m-ridge", "model.kind=markov"),
             "rules": ("ml-1m-rules",),
             "ridge": ("ml-1m-ridge",),
             "sasrec": ("ml-1m-sasrec",),
             "hstu": ("ml-1m-hstu",),
         },
         {
-            "GRU4Rec (HSTU README)": (0.2811, 0.1648),
-            "SASRec (HSTU README)": (0.2853, 0.1603, 0.5474, 0.7528),
-            "BERT4Rec (HSTU README)": (0.2843, 0.1537),
-            "HSTU (HSTU README)": (0.3097, 0.1720, 0.5754, 0.7716),
-            "HSTU-large (HSTU README)": (0.3294, 0.1893, 0.5935, 0.7839),
+            f"GRU4Rec ({_HSTU_README})": (0.2811, 0.1648),
+            f"BERT4Rec ({_HSTU_README})": (0.2843, 0.1537),
+            f"SASRec ({_HSTU_README})": (0.2853, 0.1603, 0.5474, 0.7528),
+            f"HSTU ({_HSTU_README})": (0.3097, 0.1720, 0.5754, 0.7716),
+            f"HSTU-large ({_HSTU_README})": (0.3294, 0.1893, 0.5935, 0.7839),
+        },
+    ),
+    "gowalla": Study(
+        "Gowalla, what else a user visits: the split of NGCF and LightGCN, all places ranked but known ones",
+        "ials",
+        ("test/recall_plain@20/full", "test/ndcg@20/full"),
+        {
+            "popularity": ("gowalla-item-knn", "model.kind=popularity"),
+            "item-knn": ("gowalla-item-knn",),
+            "user-knn": ("gowalla-user-knn",),
+            "ials": ("gowalla-ials",),
+            "graph-filter": ("gowalla-graph-filter",),
+            "lightgcn": ("gowalla-lightgcn",),
+        },
+        {
+            "ItemCF (BARS)": (0.1570, 0.1214),
+            "MF-BPR (BARS)": (0.1627, 0.1378),
+            "EASE (BARS)": (0.1765, 0.1467),
+            "LightGCN (its authors)": (0.1830, 0.1554),
+            "SimpleX (BARS)": (0.1872, 0.1557),
+        },
+    ),
+    "diginetica": Study(
+        "Diginetica, the next item of a session: prefixes of the last week, all items ranked, nothing masked",
+        "item-knn",
+        ("test/hr@20/full", "test/mrr@20/full", "test/hr@20/full/new", "test/hr@20/full/repeat"),
+        {
+            "popularity": ("diginetica-markov", "model.kind=popularity"),
+            "markov": ("diginetica-markov",),
+            "rules": ("diginetica-rules",),
+            "vsknn": ("diginetica-vsknn",),
+            "item-knn": ("diginetica-item-knn",),
+            "walk": ("diginetica-walk",),
+            "blend": ("diginetica-blend",),
+        },
+        {
+            "GRU4Rec (as later papers quote it)": (0.295, 0.083),
+            "NARM (the same)": (0.497, 0.162),
+            "SR-GNN (the same)": (0.507, 0.176),
+            "GCE-GNN (the same)": (0.542, 0.190),
+        },
+    ),
+    "amazon-beauty": Study(
+        "Amazon Beauty, the next item: leave one out in the file of S3-Rec, whose order is partly that of item numbers",
+        "rules",
+        ("test/hr@10/full", "test/ndcg@10/full"),
+        {"rules": ("amazon-beauty-rules",), "blend": ("amazon-beauty-blend",)},
+        {"SASRec (S3-Rec authors)": (0.0605, 0.0318), "S3-Rec (its authors)": (0.0647, 0.0327)},
+    ),
+    "amazon-sports": Study(
+        "Amazon Sports, as Beauty",
+        "rules",
+        ("test/hr@10/full", "test/ndcg@10/full"),
+        {
+            "rules": ("amazon-beauty-rules", "data.train=amazon_sports_s3rec/sequences.parquet"),
+            "blend": ("amazon-beauty-blend", "data.train=amazon_sports_s3rec/sequences.parquet"),
+        },
+    ),
+    "amazon-toys": Study(
+        "Amazon Toys, as Beauty",
+        "rules",
+        ("test/hr@10/full", "test/ndcg@10/full"),
+        {
+            "rules": ("amazon-beauty-rules", "data.train=amazon_toys_s3rec/sequences.parquet"),
+            "blend": ("amazon-beauty-blend", "data.train=amazon_toys_s3rec/sequences.parquet"),
+        },
+    ),
+    "ml-1m-ncf": Study(
+        "MovieLens-1M, the protocol of NCF: each test movie among 99 given ones (comparable with nothing else here)",
+        "neumf",
+        ("test/hr@10/sampled-99", "test/ndcg@10/sampled-99"),
+        {
+            "popularity": ("ml-1m-neumf", "model.kind=popularity"),
+            "item-knn": ("ml-1m-neumf", "model.kind=item-knn"),
+            "neumf": ("ml-1m-neumf",),
+        },
+        {"NeuMF, pretrained, 64 factors (NCF authors)": (0.730, 0.447)},
+    ),
+    "ml-1m-held-out": Study(
+        "MovieLens-1M, users that training never saw: ratings of 4 and 5, four fifths shown (the protocol of Mult-VAE)",
+        "ease",
+        ("test/ndcg@100/full", "test/recall@20/full", "test/recall@50/full"),
+        {
+            "popularity": ("ml-1m-ease", "model.kind=popularity"),
+            "item-knn": ("ml-1m-ease", "model.kind=item-knn"),
+            "ease": ("ml-1m-ease",),
+            "mult-dae": ("ml-1m-mult-dae",),
         },
     ),
 }
