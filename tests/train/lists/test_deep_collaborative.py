@@ -24,7 +24,7 @@ from aisle.recipe.list_models.deep_collaborative import (
     NeuMfSpec,
     NnmfSpec,
 )
-from aisle.train.lists.autoencoders import AutoencoderTrainee, build_mult_dae, build_mult_vae
+from aisle.train.lists.autoencoders import AutoencoderTrainee, HistoryBatch, build_mult_dae, build_mult_vae
 from aisle.train.lists.deep_collaborative import (
     build_acf,
     build_dmf,
@@ -146,8 +146,6 @@ def test_the_divergence_weighs_more_from_step_to_step() -> None:
 
 
 def loss_at(trainee: AutoencoderTrainee, items_E: torch.Tensor, starts_B: torch.Tensor, step: int) -> float:
-    from aisle.train.lists.autoencoders import HistoryBatch
-
     with torch.no_grad():
         return trainee.loss(HistoryBatch(items_E, starts_B, step)).double().item()
 
