@@ -1,6 +1,10 @@
-"""The device of a training: chosen by name, and its generators in checkpoints."""
+"""The device of a training: chosen by name, nothing left behind, and no part of what is trained."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -50,3 +54,11 @@ def test_a_seeded_training_forks_the_generator_of_its_gpu(monkeypatch: pytest.Mo
         with seeded(0, device):
             pass
     assert forked == [[], [CUDA]]
+
+
+def test_every_ranker_computes_where_its_weights_and_rows_are() -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "tests.train.other_device"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 30

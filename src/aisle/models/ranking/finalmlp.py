@@ -109,18 +109,19 @@ class ContextGate(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self._columns = list(columns)
+        self._columns_C: Tensor
+        self.register_buffer("_columns_C", torch.tensor(columns, dtype=torch.int64), persistent=False)
         self.context_D = None
-        if not self._columns:
+        if not columns:
             self.context_D = nn.Parameter(torch.empty(embedding_dim).normal_(generator=generator))
-        in_size = embedding_dim * max(1, len(self._columns))
+        in_size = embedding_dim * max(1, len(columns))
         self.layers = MLP(in_size, [*hidden_layers, out_size], last_activation=False, generator=generator)
 
     def forward(self, embedded_BFD: Tensor) -> Tensor:
         """The gates [B, I], or [1, I] without a context."""
         if self.context_D is not None:
             return 2 * torch.sigmoid(self.layers(self.context_D[None]))
-        return 2 * torch.sigmoid(self.layers(embedded_BFD[:, self._columns].flatten(1)))
+        return 2 * torch.sigmoid(self.layers(embedded_BFD.index_select(1, self._columns_C).flatten(1)))
 
 
 class BilinearFusion(nn.Module):
