@@ -20,6 +20,8 @@ from aisle.recipe.generators import (
     EaseSpec,
     PopularitySpec,
     RepeatsSpec,
+    SequenceSpec,
+    TransitionsSpec,
     TrendingSpec,
     TwoTowerSpec,
 )
@@ -35,6 +37,7 @@ from aisle.retrieval import (
     fit_ease,
     fit_popularity,
     fit_repeats,
+    fit_transitions,
     fit_trending,
 )
 from aisle.train.shop.pipelines import Fitters
@@ -50,16 +53,28 @@ _Fit = Callable[[str, Any, Snapshot, Signals], Sequence[Generator]]
 
 
 def _fit_two_tower(name: str, spec: TwoTowerSpec, snapshot: Snapshot, signals: Signals) -> Sequence[Generator]:
-    try:
-        import torch  # noqa: F401  # only where a recipe has such a generator
-    except ImportError as error:
-        raise BackendUnavailableError(
-            f"generators.{name}: expected PyTorch to train a two-tower model, it is not installed; "
-            "pip install 'aisle[train]', or leave the generator out of the recipe"
-        ) from error
+    _check_torch(name, "a two-tower model")
     from aisle.train.two_tower.fit import fit_two_tower
 
     return fit_two_tower(name, spec, snapshot, signals)
+
+
+def _fit_sequence(name: str, spec: SequenceSpec, snapshot: Snapshot, signals: Signals) -> Sequence[Generator]:
+    _check_torch(name, "a model of sequences")
+    from aisle.train.lists.shop_sequences import fit_sequence
+
+    return fit_sequence(name, spec, snapshot, signals)
+
+
+def _check_torch(name: str, model: str) -> None:
+    """Only where a recipe has such a generator."""
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"generators.{name}: expected PyTorch to train {model}, it is not installed; "
+            "pip install 'aisle[train]', or leave the generator out of the recipe"
+        ) from error
 
 
 #: One line per kind of generator.
@@ -70,6 +85,8 @@ FITS: dict[type, _Fit] = {
     EaseSpec: fit_ease,
     PopularitySpec: fit_popularity,
     RepeatsSpec: fit_repeats,
+    SequenceSpec: _fit_sequence,
+    TransitionsSpec: fit_transitions,
     TrendingSpec: fit_trending,
     TwoTowerSpec: _fit_two_tower,
 }

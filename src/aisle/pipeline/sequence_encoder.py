@@ -33,7 +33,7 @@ class SequenceEncoder:
     def __init__(
         self, graph: bytes, inputs_VD: NDArray[np.float32], vectors_VE: NDArray[np.float32], max_length: int
     ) -> None:
-        self._graph = graph
+        self.graph = graph
         self._session = open_session(graph)
         self.inputs_VD = inputs_VD
         self.vectors_VE = vectors_VE
@@ -63,7 +63,7 @@ class SequenceEncoder:
 
     def save(self, writer: BundleWriter, folder: str) -> None:
         """Write the files that :meth:`load` reads."""
-        writer.write_bytes(f"{folder}/encoder.onnx", self._graph)
+        writer.write_bytes(f"{folder}/encoder.onnx", self.graph)
         writer.write_arrays(f"{folder}/items", {"inputs": self.inputs_VD, "vectors": self.vectors_VE})
         writer.write_json(f"{folder}/encoder", {"max_length": self.max_length})
 

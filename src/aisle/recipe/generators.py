@@ -183,11 +183,12 @@ class SequenceSpec(Strict):
     kind: Literal["sequence"]
     model: Annotated[SasrecSpec | HstuSpec, Field(discriminator="kind")] = SasrecSpec(
         kind="sasrec",
-        dim=64,
+        dim=48,
+        num_blocks=1,
         max_length=50,
-        loss=ItemLossSpec(negatives=512, popularity_power=0.5, log_q=True, temperature=0.1),
+        loss=ItemLossSpec(negatives=256, popularity_power=0.5, log_q=True, temperature=0.1),
     )
-    epochs: PositiveInt = 10
+    epochs: PositiveInt = 5
     learning_rate: PositiveFloat = 3e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     min_events: PositiveInt = 3

@@ -12,7 +12,7 @@ from aisle.recipe.strict import Strict, nearest
 
 #: Kinds of generators whose answer is the same for everyone, and those that go from item to items.
 POPULARITY_KINDS = ("popularity", "trending", "arrivals")
-NEIGHBOUR_KINDS = ("ease", "cooccurrence")
+NEIGHBOUR_KINDS = ("ease", "cooccurrence", "transitions")
 
 
 class WindowsSpec(Strict):
@@ -48,13 +48,13 @@ class PlacementSpec(Strict):
     """One placement: who asks, which sources answer, and on what the blend is fitted.
 
     ``fit``: ``next-window`` (what visitors take in the window after the fit), ``repeats`` (what they take again),
-    ``baskets`` (a hidden item of each basket), ``same-category`` (what visitors take in the category of an item), or
-    ``none`` (a single source).
+    ``baskets`` (a hidden item of each basket), ``same-category`` (what visitors take in the category of an item),
+    ``next-item`` (the last item of each visit), or ``none`` (a single source).
     """
 
-    asks_with: Literal["history", "items"]
+    asks_with: Literal["history", "items", "session"]
     sources: Annotated[list[str], Field(min_length=1)]
-    fit: Literal["next-window", "repeats", "baskets", "same-category", "none"]
+    fit: Literal["next-window", "repeats", "baskets", "same-category", "next-item", "none"]
     fill: str | None = None
     latest: LatestSpec | None = None
     newcomer: NewcomerSpec | None = None

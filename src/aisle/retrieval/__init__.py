@@ -2,6 +2,7 @@
 
 from aisle.retrieval.content import fit_content
 from aisle.retrieval.cooccurrence import fit_cooccurrence
+from aisle.retrieval.directed_rules import fit_transitions
 from aisle.retrieval.ease import fit_ease
 from aisle.retrieval.matrices import Signals, interaction_matrix, signal_events
 from aisle.retrieval.popularity import fit_arrivals, fit_popularity, fit_trending
@@ -15,6 +16,7 @@ __all__ = [
     "fit_ease",
     "fit_popularity",
     "fit_repeats",
+    "fit_transitions",
     "fit_trending",
     "interaction_matrix",
     "signal_events",

@@ -7,6 +7,7 @@ from aisle.pipeline.generators.neighbours import NeighbourGenerator, NeighbourLi
 from aisle.pipeline.generators.newcomers import NewcomerGenerator
 from aisle.pipeline.generators.popularity import PopularityList
 from aisle.pipeline.generators.repeats import RepeatGenerator
+from aisle.pipeline.generators.sequence import SequenceGenerator
 from aisle.pipeline.generators.towers import Towers
 from aisle.pipeline.generators.two_tower import TwoTowerGenerator
 
@@ -18,6 +19,7 @@ KINDS: dict[str, type[Generator]] = {
         NewcomerGenerator,
         PopularityList,
         RepeatGenerator,
+        SequenceGenerator,
         TwoTowerGenerator,
     )
 }
@@ -45,6 +47,7 @@ __all__ = [
     "NewcomerGenerator",
     "PopularityList",
     "RepeatGenerator",
+    "SequenceGenerator",
     "TextEncoder",
     "Towers",
     "TwoTowerGenerator",

@@ -1,0 +1,82 @@
+"""Sources of sequence models keep the contract; scores by hand; what the model does not know says nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aisle.pipeline import Query
+from aisle.pipeline.generators import Generator, SequenceGenerator
+from tests.contracts.generators import ALL, NUM_FITTED, GeneratorContract, everything, query_of
+from tests.encoders import MAX_LENGTH, like_the_last
+
+TEMPERATURE = 0.5
+EAST, NORTH, WEST, NOTHING = (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, 0.0)
+#: Rows 2, 5 and 8 look east, 3, 6 and 9 north, 4 and 7 west; of rows 10 and 11 nothing is known.
+VECTORS = [NOTHING, NOTHING, *[EAST, NORTH, WEST] * 2, EAST, NORTH, NOTHING, NOTHING]
+
+
+def sequence(temperature: float = TEMPERATURE) -> SequenceGenerator:
+    return SequenceGenerator("next", like_the_last(VECTORS), temperature=temperature)
+
+
+def in_turn(*rows: int) -> Query:
+    """A history of purchases, one a day, the last one today."""
+    return query_of(*((row, float(len(rows) - 1 - place)) for place, row in enumerate(rows)))
+
+
+class TestSequence(GeneratorContract):
+    def build(self) -> Generator:
+        return sequence()
+
+
+def test_scores_are_the_probabilities_of_all_known_items() -> None:
+    found = sequence().candidates(in_turn(4, 2), ALL, everything())
+    assert found.rows_k.tolist() == [2, 5, 8, 3, 6, 9, 4, 7]
+    odds = np.exp(np.array([1, 1, 1, 0, 0, 0, -1, -1]) / TEMPERATURE)
+    assert found.scores_k == pytest.approx(odds / odds.sum(), rel=1e-5)
+    assert found.scores_V is not None
+    assert found.scores_V[[0, 1, 10, 11]].tolist() == [0, 0, 0, 0]
+
+
+def test_the_order_of_the_history_counts_not_its_strengths() -> None:
+    generator = sequence()
+    assert generator.candidates(in_turn(2, 3), 1, everything()).rows_k.tolist() == [3]
+    assert generator.candidates(in_turn(3, 2), 1, everything()).rows_k.tolist() == [2]
+    viewed = replace(in_turn(3, 2), strengths_n=np.array([1.0, 0.2], np.float32))
+    assert generator.candidates(viewed, 1, everything()).rows_k.tolist() == [2]
+
+
+def test_every_score_is_told_apart_from_nothing_to_say() -> None:
+    found = sequence(temperature=0.01).candidates(in_turn(2), ALL, everything())
+    assert len(found.rows_k) == 8
+    assert found.scores_k[-1] > 0
+
+
+def test_what_the_model_does_not_know_is_left_out_of_the_history() -> None:
+    generator = sequence()
+    alone = generator.candidates(in_turn(2), ALL, everything())
+    among = generator.candidates(in_turn(2, 10), ALL, everything())
+    assert np.array_equal(alone.scores_k, among.scores_k)
+    assert len(generator.candidates(in_turn(10, 11), ALL, everything()).rows_k) == 0
+    grown = replace(in_turn(2, NUM_FITTED + 1), num_rows=NUM_FITTED + 2)
+    found = generator.candidates(grown, ALL, everything(NUM_FITTED + 2))
+    assert np.array_equal(found.scores_k, alone.scores_k), "an item newer than the fit"
+
+
+def test_the_model_is_asked_with_the_last_items_each_once_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = sequence()
+    asked = []
+    encode = generator.encoder.queries
+    monkeypatch.setattr(generator.encoder, "queries", lambda lists: asked.append(lists[0].tolist()) or encode(lists))
+    generator.candidates(in_turn(2, 2, 3, 10, 3, 2), ALL, everything())
+    generator.candidates(in_turn(*[2, 3] * MAX_LENGTH, 4), ALL, everything())
+    assert asked == [[2, 3, 2], [3, 2, 3, 2, 3, 2, 3, 4]]
+
+
+def test_the_reason_names_the_latest_other_item() -> None:
+    assert sequence().reason(in_turn(4, 3, 2), 5) == ("Often comes after {item}", 2)
+    assert sequence().reason(in_turn(4, 3, 2), 2) == ("Often comes after {item}", 3)
+    assert sequence().reason(in_turn(2), 2) == ("Often comes again", None)

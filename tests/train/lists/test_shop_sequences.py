@@ -1,0 +1,109 @@
+"""The source ``sequence``: it learns the order of a shop's events, twice the same, from nothing but its snapshot."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aisle import recipe as recipes
+from aisle.assemble import generator_fitter
+from aisle.data.snapshots import Snapshot
+from aisle.errors import BackendUnavailableError
+from aisle.pipeline.generators import SequenceGenerator
+from aisle.recipe.generators import SequenceSpec
+from aisle.recipe.list_models.sequential import HstuSpec, ItemLossSpec, SasrecSpec
+from aisle.train.lists.shop_sequences import fit_sequence
+from tests.contracts.generators import query_of
+from tests.histories import SIGNALS, Line, snapshot_of
+
+NUM_ITEMS, END = 6, 60
+LOSS = ItemLossSpec(temperature=0.1)
+MODELS = {
+    "sasrec": SasrecSpec(kind="sasrec", dim=16, max_length=5, num_blocks=1, dropout=0, batch_size=16, loss=LOSS),
+    "hstu": HstuSpec(kind="hstu", dim=16, max_length=5, num_layers=1, dropout=0, batch_size=16, loss=LOSS),
+}
+
+
+def cycle() -> list[Line]:
+    """Each visitor goes round and round: behind item i comes i + 1; the first view what the others buy."""
+    return [
+        Line(
+            day + visitor / 100,
+            f"u{visitor}",
+            f"i{(visitor + day) % NUM_ITEMS}",
+            "view" if visitor == 0 else "purchase",
+        )
+        for visitor in range(12)
+        for day in range(20)
+    ]
+
+
+@pytest.fixture(scope="module")
+def snapshot() -> Snapshot:
+    names = [f"i{number}" for number in range(NUM_ITEMS)]
+    return snapshot_of([*cycle(), Line(30, "u1", "rare")], day=END, item_order=names)
+
+
+def fit(snapshot: Snapshot, model: str = "sasrec", **options: Any) -> SequenceGenerator:
+    options = {"epochs": 25, "learning_rate": 0.01, **options}
+    (generator,) = fit_sequence(
+        "next", SequenceSpec(kind="sequence", model=MODELS[model], **options), snapshot, SIGNALS
+    )
+    return generator
+
+
+def next_of(generator: SequenceGenerator, *rows: int) -> int:
+    eligible_V = np.ones(NUM_ITEMS + 3, np.bool_)
+    query = query_of(*((row, float(len(rows) - at)) for at, row in enumerate(rows)), num_rows=NUM_ITEMS + 3)
+    return int(generator.candidates(query, 1, eligible_V).rows_k[0])
+
+
+@pytest.fixture(scope="module")
+def sasrec(snapshot: Snapshot) -> SequenceGenerator:
+    return fit(snapshot)
+
+
+def test_it_learns_what_comes_next(sasrec: SequenceGenerator) -> None:
+    assert [sasrec.name] == SequenceSpec(kind="sequence").source_names("next")
+    assert [next_of(sasrec, 2 + item) for item in range(NUM_ITEMS)] == [3, 4, 5, 6, 7, 2]
+    assert next_of(sasrec, 5, 6, 7, 2, 3, 4, 5) == 6
+
+
+def test_so_does_hstu(snapshot: Snapshot) -> None:
+    generator = fit(snapshot, "hstu")
+    assert [next_of(generator, 2 + item) for item in range(NUM_ITEMS)] == [3, 4, 5, 6, 7, 2]
+
+
+def test_twice_the_same(snapshot: Snapshot, sasrec: SequenceGenerator) -> None:
+    again = fit(snapshot)
+    assert again.encoder.graph == sasrec.encoder.graph
+    assert np.array_equal(again.encoder.vectors_VE, sasrec.encoder.vectors_VE)
+
+
+def test_rare_items_are_not_known(sasrec: SequenceGenerator) -> None:
+    known_V = sasrec.encoder.vectors_VE.any(axis=1)
+    assert known_V.tolist() == [False, False, *[True] * NUM_ITEMS, False]
+
+
+def test_where_nobody_did_two_things_there_is_no_source(snapshot: Snapshot) -> None:
+    once = snapshot_of([Line(1, f"u{number}", "a") for number in range(5)], day=3)
+    assert fit_sequence("next", SequenceSpec(kind="sequence"), once, SIGNALS) == []
+    nothing = replace(snapshot, events=snapshot.events.head(0))
+    assert fit_sequence("next", SequenceSpec(kind="sequence"), nothing, SIGNALS) == []
+
+
+def test_without_torch_the_remedy_is_named(snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(
+        "{kind: shop, name: next, generators: {next: {kind: sequence}}, "
+        "placements: {for-you: {asks_with: history, fit: none, sources: [next]}}}"
+    )
+    fit_generators = generator_fitter(recipes.load(path))
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(BackendUnavailableError, match=r"generators.next: .*pip install 'aisle\[train\]'"):
+        fit_generators(snapshot)
