@@ -27,7 +27,7 @@ from aisle.recipe.list_models.deep_collaborative import (
     NeuMfSpec,
     NnmfSpec,
 )
-from aisle.recipe.list_models.sequential import HstuSpec, SasrecSpec
+from aisle.recipe.list_models.sequential import Bert4RecSpec, Gru4RecSpec, HstuSpec, SasrecSpec
 from aisle.recipe.list_models.transitions import (
     BlendSpec,
     MarkovSpec,
@@ -69,6 +69,8 @@ TrainedModelSpec = (
     | MultVaeSpec
     | SasrecSpec
     | HstuSpec
+    | Gru4RecSpec
+    | Bert4RecSpec
 )
 ListModelSpec = FittedModelSpec | TrainedModelSpec
 Metric = Annotated[str, Field(pattern=r"^(ndcg|recall|recall_plain|hr|mrr)@[1-9][0-9]*$")]

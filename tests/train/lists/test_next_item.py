@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from aisle.data.item_lists import ItemLists
 from aisle.models.sequential.sequence_model import SequenceModel
 from aisle.nn.item_losses import full_softmax, sampled_loss
-from aisle.train.lists.next_item import NextItemSettings, NextItemTrainee
+from aisle.train.lists.next_item import Cloze, NextItemSettings, NextItemTrainee
 
 #: List r begins with item r, which no other holds; behind it stand 1 to 9 items from 100 on.
 LISTS = ItemLists.of([[row, *range(100, 101 + row % 9)] for row in range(50)])
@@ -131,6 +131,43 @@ def test_the_softmax_over_drawn_negatives_corrects_where_it_is_told(log_q: bool)
         log_expected_V=log_expected_V,
     )
     assert trainee.loss(batch).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+#: Three lists of 5, 3 and 1 items, padded.
+PADDED_BT = np.array([[1, 2, 3, 4, 5], [6, 7, 8, -1, -1], [9, -1, -1, -1, -1]])
+
+
+def test_a_cloze_hides_items_and_seeks_them() -> None:
+    cloze = Cloze(mask=99, share=0.4, last_share=0.0)
+    hidden_BT = np.zeros(PADDED_BT.shape)
+    for seed in range(400):
+        items_BT, targets_BT = cloze(PADDED_BT, np.random.default_rng(seed))
+        is_hidden_BT = items_BT == 99
+        assert np.array_equal(np.where(is_hidden_BT, targets_BT, items_BT), PADDED_BT)
+        assert (targets_BT[~is_hidden_BT] == -1).all(), "what is shown is not sought"
+        assert is_hidden_BT.any(axis=1).all() and not is_hidden_BT[PADDED_BT < 0].any()
+        hidden_BT += is_hidden_BT
+    np.testing.assert_allclose(hidden_BT[0, :4] / 400, 0.4, atol=0.08)
+    # The last item also where nothing else was drawn: .4 + .6 ** 5, and .4 + .6 ** 3.
+    assert hidden_BT[0, 4] / 400 == pytest.approx(0.4 + 0.6**5, abs=0.08)
+    assert hidden_BT[1, 2] / 400 == pytest.approx(0.4 + 0.6**3, abs=0.08)
+
+
+def test_a_cloze_of_last_items_is_what_serving_asks() -> None:
+    items_BT, targets_BT = Cloze(mask=99, share=0.9, last_share=1.0)(PADDED_BT, np.random.default_rng(0))
+    assert items_BT.tolist() == [[1, 2, 3, 4, 99], [6, 7, 99, -1, -1], [99, -1, -1, -1, -1]]
+    assert targets_BT.tolist() == [[-1, -1, -1, -1, 5], [-1, -1, 8, -1, -1], [9, -1, -1, -1, -1]]
+
+
+def test_a_trainee_asks_as_its_task_says() -> None:
+    generator = torch.Generator().manual_seed(0)
+    model = SequenceModel(6, 4, Same(), normalize=False, generator=generator)
+    cloze = Cloze(mask=5, share=0.5, last_share=0.5)
+    lists = ItemLists.of([[0, 1, 2], [3, 4]])
+    trainee = NextItemTrainee(model, lists, 6, NextItemSettings(batch_size=2), task=cloze)
+    epochs = [[(one.items_BT.tolist(), one.targets_BT.tolist()) for one in trainee.epoch(n)] for n in (0, 0, 1, 2)]
+    assert epochs[0] == epochs[1], "what is hidden depends on the seed and the epoch alone"
+    assert any(epochs[0] != other for other in epochs[2:])
 
 
 def test_only_the_softmax_can_do_without_negatives() -> None:

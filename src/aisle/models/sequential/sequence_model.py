@@ -38,12 +38,22 @@ class SequenceModel(nn.Module):
         Args:
             items_BT: Item rows, oldest first; -1 behind the last one.
         """
-        return self.queries(functional.embedding(items_BT.clamp(min=0), self.items), items_BT >= 0)
+        return self.queries(self.embed(items_BT), items_BT >= 0)
+
+    def embed(self, items_BT: Tensor) -> Tensor:
+        """What stands at each position [B, T, D]; anything where there is no item."""
+        return functional.embedding(items_BT.clamp(min=0), self.items)
 
     def queries(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
         """The queries [B, T, D] of embedded sequences."""
         queries_BTD: Tensor = self.encoder(embedded_BTD, is_item_BT)
         return functional.normalize(queries_BTD, dim=2) if self.normalize else queries_BTD
+
+    def last_queries(self, embedded_BTD: Tensor, last_B: Tensor) -> Tensor:
+        """The query [B, D] of each embedded sequence, which ends at the position ``last_B``."""
+        places_T = torch.arange(embedded_BTD.shape[1], device=embedded_BTD.device)
+        queries_BTD = self.queries(embedded_BTD, places_T <= last_B[:, None])
+        return queries_BTD[torch.arange(last_B.shape[0], device=last_B.device), last_B]
 
     def item_vectors(self) -> Tensor:
         """The vectors [V, D] that queries are compared with."""

@@ -60,3 +60,23 @@ class HstuSpec(SequenceModelSpec):
     num_heads: PositiveInt = 1
     query_dim: PositiveInt | None = None
     value_dim: PositiveInt | None = None
+
+
+class Gru4RecSpec(SequenceModelSpec):
+    """A recurrent network; ``hidden`` is the size of its layers (missing: ``dim``)."""
+
+    kind: Literal["gru4rec"]
+    cell: Literal["rnn", "lstm", "gru"] = "gru"
+    num_layers: PositiveInt = 1
+    hidden: PositiveInt | None = None
+
+
+class Bert4RecSpec(SequenceModelSpec):
+    """Hidden items are told from both sides; ``hidden`` is the width of the blocks' networks (missing: 4 ``dim``)."""
+
+    kind: Literal["bert4rec"]
+    num_blocks: PositiveInt = 2
+    num_heads: PositiveInt = 2
+    hidden: PositiveInt | None = None
+    mask_share: Annotated[float, Field(gt=0, lt=1, description="share of the items that training hides")] = 0.2
+    last_share: Annotated[float, Field(ge=0, le=1, description="share of lists whose last item alone it hides")] = 0.1

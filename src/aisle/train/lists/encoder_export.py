@@ -40,6 +40,4 @@ class _LastQuery(nn.Module):
         self.model = model
 
     def forward(self, embedded_BTD: Tensor, last_B: Tensor) -> Tensor:
-        places_T = torch.arange(embedded_BTD.shape[1])
-        queries_BTD = self.model.queries(embedded_BTD, places_T <= last_B[:, None])
-        return queries_BTD[torch.arange(embedded_BTD.shape[0]), last_B]
+        return self.model.last_queries(embedded_BTD, last_B)

@@ -1,11 +1,11 @@
-"""Training of models that say the next item at every position of a sequence at once.
+"""Training of models of sequences: what is sought at each position, and how far it stands above other items.
 
 Legend of shapes: B sequences of a batch, T positions, N positions that have a target, V items, S negatives, D width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aisle.bundle import BundleWriter
-from aisle.data.item_lists import ItemLists
+from aisle.data.item_lists import PADDING, ItemLists
 from aisle.data.questions import Questions
 from aisle.models.sequential.sequence_model import SequenceModel
 from aisle.nn.item_losses import LossKind, full_softmax, sampled_loss
@@ -52,9 +52,49 @@ class NextItemSettings:
     seed: int = 0
 
 
+#: From lists [B, T + 1], -1 behind each, and what draws: what is read, and what is sought there (-1: nothing).
+Task = Callable[[NDArray[np.int64], np.random.Generator], tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+
+def next_items(
+    lists_BT: NDArray[np.int64], generator: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """At every position the item that came next is sought."""
+    return lists_BT[:, :-1], lists_BT[:, 1:]
+
+
+@dataclass(frozen=True)
+class Cloze:
+    """Items are hidden and sought where they stood, from what stands before and behind.
+
+    Source: Sun et al., "BERT4Rec: sequential recommendation with bidirectional encoder representations from
+    transformer", CIKM 2019, section 3.6.
+
+    Attributes:
+        mask: Stands where an item is hidden.
+        share: Of the items, so many are hidden.
+        last_share: In so many lists the last item alone is hidden, as it is when the model serves.
+    """
+
+    mask: int
+    share: float
+    last_share: float
+
+    def __call__(
+        self, lists_BT: NDArray[np.int64], generator: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """What is read and what is sought [B, T + 1]; something is sought of every list."""
+        is_hidden_BT = (generator.random(lists_BT.shape) < self.share) & (lists_BT >= 0)
+        is_last_alone_B = (generator.random(len(lists_BT)) < self.last_share) | ~is_hidden_BT.any(axis=1)
+        last_B = (lists_BT >= 0).sum(axis=1) - 1
+        is_hidden_BT[is_last_alone_B] = False
+        is_hidden_BT[is_last_alone_B, last_B[is_last_alone_B]] = True
+        return np.where(is_hidden_BT, self.mask, lists_BT), np.where(is_hidden_BT, lists_BT, PADDING)
+
+
 @dataclass(frozen=True)
 class SequenceBatch:
-    """Sequences [B, T] with -1 behind each, the items that came next, and negatives where they are sampled."""
+    """Sequences [B, T] with -1 behind each, what is sought there, and negatives where they are sampled."""
 
     items_BT: Tensor
     targets_BT: Tensor
@@ -69,13 +109,23 @@ class NextItemTrainee:
         lists: The training lists; those of one item say nothing.
         num_items: V.
         settings: How it learns.
+        task: What is sought.
     """
 
-    def __init__(self, model: SequenceModel, lists: ItemLists, num_items: int, settings: NextItemSettings) -> None:
+    def __init__(
+        self,
+        model: SequenceModel,
+        lists: ItemLists,
+        num_items: int,
+        settings: NextItemSettings,
+        *,
+        task: Task = next_items,
+    ) -> None:
         if settings.num_negatives == 0 and settings.loss != "softmax":
             raise ValueError(f"num_negatives: expected 1 or more for the loss {settings.loss}, received 0")
         self.network = model
         self.settings = settings
+        self._task = task
         self._lists = lists.take(np.flatnonzero(lists.sizes_R >= 2)).last(settings.max_length + 1)
         self.num_batches = -(-len(self._lists) // settings.batch_size)
         counts_V = np.bincount(lists.items_E, minlength=num_items).astype(np.float64)
@@ -90,8 +140,9 @@ class NextItemTrainee:
         for rows_B in self._batches(generator):
             padded = self._lists.take(rows_B)
             length = int(padded.sizes_R.max())
-            padded_BT = torch.from_numpy(padded.padded(length).astype(np.int64))
-            yield SequenceBatch(padded_BT[:, :-1], padded_BT[:, 1:], self._negatives(generator))
+            items_BT, targets_BT = self._task(padded.padded(length).astype(np.int64), generator)
+            negatives_S = self._negatives(generator)
+            yield SequenceBatch(torch.from_numpy(items_BT), torch.from_numpy(targets_BT), negatives_S)
 
     def loss(self, batch: SequenceBatch) -> Tensor:
         """The mean over all positions that have a target."""
@@ -161,9 +212,7 @@ class SequenceScorer:
 
     def _score(self, histories: ItemLists, items_VD: Tensor) -> Tensor:
         sizes_B = np.minimum(histories.sizes_R, self._max_length)
-        length = max(1, int(sizes_B.max()))
-        queries_BTD = self._model(torch.from_numpy(histories.padded(length).astype(np.int64)))
+        items_BT = torch.from_numpy(histories.padded(max(1, int(sizes_B.max()))).astype(np.int64))
         last_B = torch.from_numpy(np.maximum(sizes_B - 1, 0))
-        queries_BD = queries_BTD[torch.arange(len(last_B)), last_B].float()
-        scores_BV = queries_BD @ items_VD.T
+        scores_BV = self._model.last_queries(self._model.embed(items_BT), last_B).float() @ items_VD.T
         return torch.where(torch.from_numpy(sizes_B == 0)[:, None], torch.zeros(()), scores_BV)

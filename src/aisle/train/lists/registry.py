@@ -64,6 +64,8 @@ BUILDS: dict[type, tuple[Build, Opened]] = {
     deep_collaborative.NcfMlpSpec: (deep.build_ncf_mlp, networks.PairNetwork),
     deep_collaborative.NeuMfSpec: (deep.build_neumf, networks.PairNetwork),
     deep_collaborative.NnmfSpec: (deep.build_nnmf, networks.PairNetwork),
+    sequential.Bert4RecSpec: (sequences.build_bert4rec, SequenceEncoder),
+    sequential.Gru4RecSpec: (sequences.build_gru4rec, SequenceEncoder),
     sequential.HstuSpec: (sequences.build_hstu, SequenceEncoder),
     sequential.SasrecSpec: (sequences.build_sasrec, SequenceEncoder),
 }

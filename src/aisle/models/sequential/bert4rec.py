@@ -1,0 +1,99 @@
+"""BERT4Rec: items that were hidden in a sequence are told from both sides; at its end a hidden one is the next.
+
+Reference: Sun et al., "BERT4Rec: sequential recommendation with bidirectional encoder representations from
+transformer", CIKM 2019.
+Deviations: the norm stands before each half of a block and ReLU within it, as in this package's other transformers;
+items have no bias at the output; the recipe chooses the loss.
+
+Legend of shapes: B sequences, T positions, V items, D width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aisle.models.sequential.sequence_model import SequenceModel
+from aisle.nn.mlp import linear
+from aisle.nn.sequences.transformer import TransformerBlock
+
+
+class BERT4RecEncoder(nn.Module):
+    """Learned positions, transformer blocks that see both sides, and a layer before the scores.
+
+    Args:
+        dim: D.
+        max_length: The longest sequence, hidden items included.
+        num_blocks: Transformer blocks.
+        num_heads: Heads of each.
+        hidden: Width of the blocks' two-layer networks.
+        dropout: Share that training drops, of the embedded sequence and in the blocks.
+        generator: Draws the first weights.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        max_length: int,
+        num_blocks: int = 2,
+        num_heads: int = 2,
+        hidden: int,
+        dropout: float = 0.2,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(max_length, dim, generator=generator) * 0.02)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(
+                dim, num_heads=num_heads, hidden=hidden, dropout=dropout, is_causal=False, generator=generator
+            )
+            for _ in range(num_blocks)
+        )
+        self.blocks_norm = nn.LayerNorm(dim)
+        self.project_out = linear(dim, dim, generator=generator)
+        self.norm = nn.LayerNorm(dim)
+        self.dropout = dropout
+        self.scale = float(dim**0.5)
+
+    def forward(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
+        """What is expected at each position [B, T, D] from all others."""
+        inputs_BTD = embedded_BTD * self.scale + self.positions[: embedded_BTD.shape[1]]
+        inputs_BTD = functional.dropout(inputs_BTD, self.dropout, self.training)
+        is_seen_B11T = is_item_BT[:, None, None]
+        for block in self.blocks:
+            inputs_BTD = block(inputs_BTD, is_seen_B11T)
+        outputs_BTD: Tensor = self.norm(functional.gelu(self.project_out(self.blocks_norm(inputs_BTD))))
+        return outputs_BTD
+
+
+class ClozeModel(SequenceModel):
+    """The frame of models that tell hidden items: one more vector, in the row V, stands where an item is hidden.
+
+    Args:
+        num_items: V.
+        dim: D.
+        encoder: From what stands at each position [B, T, D] to what is expected there [B, T, D].
+        normalize: Whether scores are cosines.
+        generator: Draws the first vectors.
+    """
+
+    def __init__(
+        self, num_items: int, dim: int, encoder: nn.Module, *, normalize: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__(num_items, dim, encoder, normalize=normalize, generator=generator)
+        self.mask = nn.Parameter(torch.randn(dim, generator=generator) * 0.02)
+
+    def embed(self, items_BT: Tensor) -> Tensor:
+        """What stands at each position [B, T, D]; V is a hidden item."""
+        num_items = len(self.items)
+        is_hidden_BT1 = (items_BT == num_items)[:, :, None]
+        return torch.where(is_hidden_BT1, self.mask, super().embed(items_BT.clamp(max=num_items - 1)))
+
+    def last_queries(self, embedded_BTD: Tensor, last_B: Tensor) -> Tensor:
+        """The query [B, D] of a hidden item behind each sequence, which ends at the position ``last_B``."""
+        longer_BTD = functional.pad(embedded_BTD, (0, 0, 0, 1))
+        hidden_B = last_B + 1
+        is_hidden_BT = torch.arange(longer_BTD.shape[1], device=last_B.device) == hidden_B[:, None]
+        return super().last_queries(torch.where(is_hidden_BT[:, :, None], self.mask, longer_BTD), hidden_B)

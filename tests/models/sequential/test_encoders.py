@@ -1,0 +1,162 @@
+"""Every model of sequences, trained by the loop and exported, keeps the contract of recommenders over lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from aisle.data.item_lists import ItemLists
+from aisle.data.questions import ListSplit, Questions
+from aisle.pipeline.sequence_encoder import SequenceEncoder
+from aisle.recipe.list_models.sequential import (
+    Bert4RecSpec,
+    Gru4RecSpec,
+    HstuSpec,
+    ItemLossSpec,
+    SasrecSpec,
+    SequenceModelSpec,
+)
+from aisle.train.lists.encoder_export import export_encoder
+from aisle.train.lists.loop import LoopSettings, train_lists
+from aisle.train.lists.next_item import NextItemTrainee
+from aisle.train.lists.sequences import build_bert4rec, build_gru4rec, build_hstu, build_sasrec
+from tests.contracts.list_recommenders import ListRecommenderContract, cycle_world, targets_of
+
+SMALL: dict[str, Any] = {
+    "dim": 16,
+    "max_length": 12,
+    "batch_size": 16,
+    "dropout": 0.1,
+    "loss": ItemLossSpec(temperature=0.1),
+}
+SASREC = SasrecSpec(kind="sasrec", num_blocks=1, **SMALL)
+HSTU = HstuSpec(kind="hstu", num_layers=1, **SMALL)
+GRU4REC = Gru4RecSpec(kind="gru4rec", **SMALL)
+BERT4REC = Bert4RecSpec(kind="bert4rec", num_blocks=1, mask_share=0.3, last_share=0.5, **SMALL)
+
+
+#: What was exported of a network with these weights.
+_EXPORTED: dict[bytes, SequenceEncoder] = {}
+
+
+class ExportedContract(ListRecommenderContract):
+    """What is tested is what serves: the encoder's graph, without torch."""
+
+    build: ClassVar[Callable[..., NextItemTrainee]]
+    spec: ClassVar[SequenceModelSpec]
+    epochs: ClassVar[int] = 15
+    learning_rate: ClassVar[float] = 0.02
+
+    def fit(self, split: ListSplit) -> SequenceEncoder:
+        trainee = type(self).build(self.spec, split, seed=1)
+        train_lists(trainee, LoopSettings(epochs=self.epochs, learning_rate=self.learning_rate), None)
+        weights = b"".join(tensor.numpy().tobytes() for tensor in trainee.network.state_dict().values())
+        if weights not in _EXPORTED:  # exporting takes longer than training
+            _EXPORTED[weights] = export_encoder(trainee.network, self.spec.max_length)
+        return _EXPORTED[weights]
+
+
+class TestSasrec(ExportedContract):
+    build = build_sasrec
+    spec = SASREC
+
+
+class TestHstu(ExportedContract):
+    build = build_hstu
+    spec = HSTU
+
+
+class TestGru4Rec(ExportedContract):
+    build = build_gru4rec
+    spec = GRU4REC
+
+
+class TestBert4Rec(ExportedContract):
+    build = build_bert4rec
+    spec = BERT4REC
+    epochs = 80
+    learning_rate = 0.01
+
+
+MODELS: list[tuple[Callable[..., NextItemTrainee], SequenceModelSpec]] = [
+    (build_sasrec, SASREC),
+    (build_hstu, HSTU),
+    (build_gru4rec, GRU4REC),
+    (build_gru4rec, GRU4REC.model_copy(update={"cell": "lstm", "num_layers": 2, "hidden": 5})),
+    (build_gru4rec, GRU4REC.model_copy(update={"cell": "rnn"})),
+    (build_bert4rec, BERT4REC),
+]
+NAMES = ["sasrec", "hstu", "gru", "lstm", "rnn", "bert4rec"]
+
+
+@pytest.mark.parametrize(("build", "spec"), MODELS, ids=NAMES)
+def test_what_is_exported_scores_as_the_network(build: Callable[..., NextItemTrainee], spec: SequenceModelSpec) -> None:
+    """Of histories that are empty, short, of one item, and longer than what the network reads."""
+    trainee = build(spec, cycle_world(), seed=3)
+    trainee.network.eval()
+    draw = np.random.default_rng(0)
+    histories = ItemLists.of([draw.integers(0, 20, size) for size in (3, 0, 1, 12, 30, 2)])
+    questions = Questions(histories, targets_of(np.zeros(6, np.int64)), np.full(6, -1))
+    expected_RV = trainee.recommender().score(questions)
+    exported = export_encoder(trainee.network, spec.max_length)
+    np.testing.assert_allclose(exported.score(questions), expected_RV, rtol=1e-4, atol=1e-5)
+    assert (expected_RV[1] == 0).all(), "an empty history says nothing"
+    assert (expected_RV.std(axis=0) > 0).all()
+    short = Questions(histories.take(np.array([2])), targets_of(np.zeros(1, np.int64)), np.full(1, -1))
+    np.testing.assert_allclose(exported.score(short)[0], expected_RV[2], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("build", "spec"), MODELS[:-1], ids=NAMES[:-1])
+def test_no_position_sees_one_behind_it(build: Callable[..., NextItemTrainee], spec: SequenceModelSpec) -> None:
+    network = build(spec, cycle_world(), seed=3).network.eval()
+    items_BT = torch.tensor([[1, 2, 3, 4, 5]])
+    with torch.no_grad():
+        before_BTD = network(items_BT)
+        for last in range(4):
+            changed_BT = items_BT.clone()
+            changed_BT[:, last + 1 :] = torch.arange(19, 15 + last, -1)
+            torch.testing.assert_close(network(changed_BT)[:, : last + 1], before_BTD[:, : last + 1])
+            assert not torch.allclose(network(changed_BT)[:, last + 1], before_BTD[:, last + 1])
+
+
+@pytest.mark.parametrize(("build", "spec"), MODELS, ids=NAMES)
+def test_padding_behind_a_sequence_changes_nothing(
+    build: Callable[..., NextItemTrainee], spec: SequenceModelSpec
+) -> None:
+    network = build(spec, cycle_world(), seed=3).network.eval()
+    with torch.no_grad():
+        alone_BTD = network(torch.tensor([[1, 2, 3]]))
+        padded_BTD = network(torch.tensor([[1, 2, 3, -1, -1]]))
+        torch.testing.assert_close(padded_BTD[:, :3], alone_BTD)
+
+
+@pytest.mark.parametrize(("build", "spec"), MODELS, ids=NAMES)
+def test_first_weights_depend_on_the_seed_alone(build: Callable[..., NextItemTrainee], spec: SequenceModelSpec) -> None:
+    weights = []
+    for seed in (5, 5, 6):
+        torch.rand(seed)  # what others draw does not matter
+        state = build(spec, cycle_world(), seed=seed).network.state_dict()
+        weights.append(torch.cat([tensor.flatten() for tensor in state.values()]))
+    assert torch.isfinite(weights[0]).all()
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_bert4rec_sees_both_sides_of_a_hidden_item() -> None:
+    network = build_bert4rec(BERT4REC, cycle_world(), seed=3).network.eval()
+    hidden = 20
+    with torch.no_grad():
+        queries = [network(torch.tensor([items]))[0, 1] for items in ([1, hidden, 3], [1, hidden, 4], [2, hidden, 3])]
+    assert not torch.allclose(queries[0], queries[1]) and not torch.allclose(queries[0], queries[2])
+
+
+def test_bert4rec_is_asked_for_a_hidden_item_behind_the_history() -> None:
+    network = build_bert4rec(BERT4REC, cycle_world(), seed=3).network.eval()
+    items_BT = torch.tensor([[1, 2, 3], [4, -1, -1]])
+    with torch.no_grad():
+        queries_BD = network.last_queries(network.embed(items_BT), torch.tensor([2, 0]))
+        torch.testing.assert_close(queries_BD[0], network(torch.tensor([[1, 2, 3, 20]]))[0, 3])
+        torch.testing.assert_close(queries_BD[1], network(torch.tensor([[4, 20]]))[0, 1])
