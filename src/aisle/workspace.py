@@ -49,7 +49,9 @@ server:
 """
 
 
-PlacementName = Literal["for-you", "similar-items", "bought-together", "buy-it-again", "trending", "popular"]
+PlacementName = Literal[
+    "for-you", "similar-items", "bought-together", "next-in-session", "buy-it-again", "trending", "popular"
+]
 #: A scheme, a host and perhaps a port: what a page's content security policy can name.
 Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$")]
 
@@ -112,6 +114,7 @@ class Placements(Strict):
     for_you: PlacementSettings = Field(default=PlacementSettings(), alias="for-you")
     similar_items: PlacementSettings = Field(default=PlacementSettings(), alias="similar-items")
     bought_together: PlacementSettings = Field(default=PlacementSettings(), alias="bought-together")
+    next_in_session: PlacementSettings = Field(default=PlacementSettings(), alias="next-in-session")
     buy_it_again: PlacementSettings = Field(default=PlacementSettings(), alias="buy-it-again")
     trending: PlacementSettings = PlacementSettings()
     popular: PlacementSettings = PlacementSettings()

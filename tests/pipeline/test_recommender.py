@@ -307,6 +307,33 @@ def test_what_was_hidden_excluded_or_asked_with_is_not_answered(shop: Shop) -> N
     assert shop.ids("bought-together", items=("unknown",)) == []
 
 
+def test_the_next_item_of_a_visit(shop: Shop) -> None:
+    base = pipeline_of()
+    alone = dict.fromkeys(("allow", "exclude"), Blend({"near": 1.0}))
+    placements = {"next-in-session": Placement("next-in-session", "session", ("near",), alone, "popular")}  # type: ignore[arg-type]
+    shop.activate("v2", base.with_placements({**base.placements, **placements}))
+    assert shop.ids("next-in-session", limit=2) == ["lamp", "rug"], "nothing happened yet"
+    shop.happens("purchase", "tea", day=1)
+    assert shop.ids("next-in-session", limit=3) == ["pot", "cup", "lamp"]
+    assert "tea" not in shop.ids("next-in-session"), "what the visit has seen is not next"
+    shop.happens("view", "pot", day=1.01)  # 14 minutes later
+    assert shop.ids("next-in-session", limit=3) == ["cup", "mug", "lamp"]
+    shop.happens("view", "rug", day=1.5)
+    assert shop.ids("next-in-session", limit=3) == ["lamp", "mug", "cup"], "another visit: near says nothing of rug"
+    shop.happens("view", "pot", user=None, session="s", day=1.6)
+    assert shop.ids("next-in-session", user_id=None, session_id="s", limit=2) == ["mug", "lamp"]
+    asked = shop.ask("next-in-session", items=("pot", "tea"), limit=3, explain=True)
+    assert [one.item_id for one in asked.items] == ["cup", "mug", "lamp"], "the given items, not the visitor's"
+    assert (asked.policy, asked.degraded, asked.items[0].source) == ("blend", [], "near")
+
+
+def test_without_such_a_placement_the_next_item_is_a_popular_one(shop: Shop) -> None:
+    shop.happens("purchase", "tea")
+    answer = shop.ask("next-in-session")
+    assert [one.source for one in answer.items] == ["store_popular"]
+    assert answer.degraded == ["rank: v1 has no such placement, popular items instead"]
+
+
 def test_an_item_is_gone_at_once_and_back_at_once(shop: Shop) -> None:
     assert shop.ids("popular", limit=2) == ["lamp", "rug"]
     shop.store.put_items([Item(item_id="lamp", title="Lamp", available=False)])

@@ -27,7 +27,15 @@ from aisle.errors import BackendUnavailableError, DataError
 
 START_TIMEOUT_SECONDS = 120
 _ITEM_PLACEMENTS = ("similar-items", "bought-together")
-_PLACEMENTS = ("for-you", "similar-items", "bought-together", "buy-it-again", "trending", "popular")
+_PLACEMENTS = (
+    "for-you",
+    "similar-items",
+    "bought-together",
+    "next-in-session",
+    "buy-it-again",
+    "trending",
+    "popular",
+)
 
 
 @click.group()

@@ -52,7 +52,8 @@ class Placement:
 
     Attributes:
         name: As requests name it.
-        asks_with: ``history``: the visitor's own events; ``items``: the items given with the request.
+        asks_with: ``history``: the visitor's own events; ``items``: the items given with the request; ``session``: the
+            items given, or else the visitor's latest visit, neither of which is answered again.
         sources: Names of its generators.
         blends: Fitted weights by repeat policy.
         fill: The popularity list that completes an answer that has too few items; ``None``: it stays short.
@@ -61,7 +62,7 @@ class Placement:
     """
 
     name: str
-    asks_with: Literal["history", "items"]
+    asks_with: Literal["history", "items", "session"]
     sources: tuple[str, ...]
     blends: Mapping[RepeatPolicy, Blend]
     fill: str | None = None

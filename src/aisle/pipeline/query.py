@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from aisle.schema import DAY_MS
 
+#: A longer pause between two events ends a visit.
+VISIT_PAUSE_MS = 30 * 60 * 1000
+
 
 @dataclass(frozen=True)
 class Query:
@@ -51,6 +54,21 @@ class Query:
             np.ones(n, np.bool_),
             np.full(n, np.nan),
             np.full(n, np.nan),
+        )
+
+    def latest_visit(self) -> Query:
+        """The entries since the visitor's last pause of more than half an hour, however long ago that was."""
+        pauses = np.flatnonzero(np.diff(self.times_ms_n) > VISIT_PAUSE_MS)
+        kept = slice(int(pauses[-1]) + 1 if len(pauses) else 0, None)
+        return Query(
+            self.now_ms,
+            self.num_rows,
+            self.rows_n[kept],
+            self.times_ms_n[kept],
+            self.strengths_n[kept],
+            self.taken_n[kept],
+            self.quantities_n[kept],
+            self.prices_n[kept],
         )
 
     @cached_property

@@ -13,6 +13,7 @@ from aisle.errors import ConfigError
 from aisle.pipeline.active_model import ActiveModel
 from aisle.pipeline.catalogue import Catalogue
 from aisle.pipeline.pipeline import Pipeline, Ranked
+from aisle.pipeline.placement import Placement
 from aisle.pipeline.query import Query
 from aisle.pipeline.request import (
     PLACEMENTS,
@@ -147,10 +148,9 @@ class Recommender:
         visitor = visitor_query(pipeline, catalogue, history, now_ms)
         eligible_V = self._eligible(request, history, pipeline.target, repeat)
         placement = pipeline.placement(request.placement)
-        query = visitor
-        if placement.asks_with == "items":
-            rows = [row for item_id in request.items if (row := catalogue.row_of.get(item_id)) is not None]
-            query = Query.of_items(np.array(rows, np.int32), now_ms=now_ms, num_rows=catalogue.num_rows)
+        query = self._query(placement, request, visitor)
+        if placement.asks_with == "session":
+            eligible_V[query.rows_n] = False
         ranked = pipeline.recommend(
             request.placement,
             query,
@@ -166,6 +166,16 @@ class Recommender:
             self._explain(pipeline, query, ranked, number, request.explain) for number in range(len(ranked.rows_n))
         ]
         return Answer(items, self.model_version, ranked.degraded, ranked.policy, ranked.stage_ms, ranked.observed)
+
+    def _query(self, placement: Placement, request: RecommendationRequest, visitor: Query) -> Query:
+        """What the placement's sources are asked with."""
+        if placement.asks_with == "history":
+            return visitor
+        if placement.asks_with == "session" and not request.items:
+            return visitor.latest_visit()
+        row_of = self.catalogue.row_of
+        rows = [row for item_id in request.items if (row := row_of.get(item_id)) is not None]
+        return Query.of_items(np.array(rows, np.int32), now_ms=visitor.now_ms, num_rows=visitor.num_rows)
 
     def _eligible(
         self, request: RecommendationRequest, history: HistoryRows, target: str, repeat: RepeatPolicy

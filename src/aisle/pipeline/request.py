@@ -13,6 +13,7 @@ PLACEMENTS = (
     "for-you",
     "similar-items",
     "bought-together",
+    "next-in-session",
     "buy-it-again",
     "trending",
     "popular",

@@ -24,7 +24,9 @@ MAX_LIMIT = 500
 MAX_EVENTS_PER_CALL = 10_000
 MAX_ITEMS_PER_CALL = 10_000
 
-Placement = Literal["for-you", "similar-items", "bought-together", "buy-it-again", "trending", "popular"]
+Placement = Literal[
+    "for-you", "similar-items", "bought-together", "next-in-session", "buy-it-again", "trending", "popular"
+]
 #: What an answer may repeat of an item: what a shop shows to everybody, never its own attributes.
 ShownField = Literal["title", "category", "brand", "price", "currency", "available", "image_url"]
 PathId = Annotated[Id, BeforeValidator(decode_path_id)]
@@ -194,7 +196,7 @@ class RecommendationBody(Body):
     user_id: Id | None = None
     session_id: Id | None = None
     items: Annotated[list[Id], Field(max_length=MAX_ITEMS_PER_EVENT)] = Field(
-        default_factory=list, description="the item of the page, or the items of the cart"
+        default_factory=list, description="the item of the page, the items of the cart, or those of the visit in their order"
     )
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
     filter: FilterBody | None = None

@@ -87,6 +87,20 @@ def test_repeats_ask_for_what_is_taken_again(window: Window) -> None:
     assert examples.features_RKS[1].tolist() == [[1, 1], [0, 0], [0, 0], [0, 0]]
 
 
+def test_next_item_asks_for_the_last_item_of_each_visit() -> None:
+    lines = [
+        *(Line(1, "ann", item) for item in ("tea", "mate", "cola")),
+        *(Line(11 + minutes / 1440, "ann", item) for minutes, item in enumerate(["mate", "mate", "tea", "cola"])),
+    ]
+    log = log_of(lines, item_order=["tea", "mate", "cola", "rug"], items=[Item(item_id="rug")])
+    window = build_window(log, log.before(at(10)), horizon_days=10, signals=SIGNALS, history_limit=99)
+    examples, items = examples_of(window, "next-item", log=log)
+    assert items == ["tea", "mate", "cola", "rug"]
+    # Mate and tea were there before: of the candidates only cola is left.
+    assert examples.labels_RK.tolist() == [[True]]
+    assert examples.num_targets_R.tolist() == [1]
+
+
 def test_baskets_ask_for_the_hidden_item(window: Window) -> None:
     examples, _ = examples_of(window, "baskets")
     assert examples.labels_RK.shape == (1, 2), "two items are visible, so two are left"

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from aisle.data.snapshots import FIRST_ROW, ShopLog
 from aisle.evaluate.baskets import hide_one_of_each
+from aisle.evaluate.visits import hide_last_of_each
 from aisle.evaluate.windows import Window
 from aisle.pipeline import Pipeline, Placement, Query, RepeatPolicy
 from aisle.recipe.shop import PlacementSpec
+from aisle.retrieval import Signals
 from aisle.schema import DAY_MS
 
 #: Fitting a handful of weights needs no more.
 MAX_BASKETS = 1500
+MAX_VISITS = 1500
 MAX_SIMILAR_QUESTIONS = 1500
 
 
@@ -57,6 +60,8 @@ def build_examples(
         cases = _repeats(window)
     elif spec.fit == "baskets":
         cases = _baskets(window, log, pipeline.target)
+    elif spec.fit == "next-item":
+        cases = _next_items(window, log, Signals(pipeline.signals, pipeline.target))
     else:
         cases = _same_category(window, log, pipeline.target)
     features, labels, num_targets = [], [], []
@@ -65,7 +70,7 @@ def build_examples(
         features.append(merged.normalized_KS())
         labels.append(np.isin(merged.rows_K, targets))
         num_targets.append(len(targets))
-    return _pad(features, labels, num_targets, len(placement.sources))
+    return pad_examples(features, labels, num_targets, len(placement.sources))
 
 
 def _next_window(window: Window, repeat: RepeatPolicy) -> Iterable[_Case]:
@@ -87,6 +92,11 @@ def _baskets(window: Window, log: ShopLog, target: str) -> Iterable[_Case]:
     for basket in hide_one_of_each(log, window, target, most=MAX_BASKETS):
         hidden = np.array([basket.hidden], np.int32)
         yield basket.query(window.snapshot), basket.eligible_V(window.candidates_V), hidden
+
+
+def _next_items(window: Window, log: ShopLog, signals: Signals) -> Iterable[_Case]:
+    for visit in hide_last_of_each(log, window, signals, most=MAX_VISITS):
+        yield visit.query, visit.eligible_V(window.candidates_V), np.array([visit.hidden], np.int32)
 
 
 def _same_category(window: Window, log: ShopLog, target: str) -> Iterable[_Case]:
@@ -113,12 +123,13 @@ def _same_category(window: Window, log: ShopLog, target: str) -> Iterable[_Case]
         yield query, eligible, wanted
 
 
-def _pad(
+def pad_examples(
     features: Sequence[NDArray[np.float32]],
     labels: Sequence[NDArray[np.bool_]],
     num_targets: Sequence[int],
     num_sources: int,
 ) -> Examples:
+    """Examples of questions with different numbers of candidates, which are padded to the most."""
     longest = max((len(one) for one in labels), default=0)
     features_RKS = np.zeros((len(features), longest, num_sources), np.float32)
     labels_RK = np.zeros((len(features), longest), np.bool_)
