@@ -22,7 +22,8 @@ from aisle.assemble import table_ranker
 from aisle.cli.hardware import describe_hardware
 from aisle.evaluate.comparison import difference
 from aisle.recipe import TableRecipe
-from aisle.train.tables.directory import TableDirectory, TablePlan
+from aisle.train.recipe_run import RunPlan
+from aisle.train.tables.directory import TableDirectory
 from aisle.train.tables.ensemble import ensemble_runs
 from aisle.train.tables.session import train_table_recipe
 
@@ -119,7 +120,7 @@ def _under(seeds: Sequence[int]) -> str:
 def train_entry(entry: Entry, directory: Path, seeds: Sequence[int]) -> TableDirectory:
     """Train a model under each seed, or go on where that was interrupted."""
     return train_table_recipe(
-        entry.load(), directory, table_ranker, plan=TablePlan(seeds=tuple(seeds)), resume=directory.exists()
+        entry.load(), directory, table_ranker, plan=RunPlan(seeds=tuple(seeds)), resume=directory.exists()
     )
 
 
@@ -129,7 +130,7 @@ def train_student(directory: Path, seeds: Sequence[int]) -> tuple[TableDirectory
     for name in TEACHERS:
         print(f"{name} without a fold ...", flush=True)
         place, entry = directory / f"folds-{name}", MODELS[name]
-        plan = TablePlan(folds=NUM_FOLDS)
+        plan = RunPlan(folds=NUM_FOLDS)
         folds.append(train_table_recipe(entry.load(), place, table_ranker, plan=plan, resume=place.exists()).path)
         commands.append(entry.command(f"--folds {NUM_FOLDS} -o FOLDS-{name}"))
     fixed = ("training.num_epochs=3", "distill.weight=0.8")
