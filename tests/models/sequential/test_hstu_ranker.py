@@ -38,6 +38,18 @@ def test_together_as_one_by_one(at_once: int) -> None:
     assert together.std() > 0.01, "scores of equal value would agree too"
 
 
+def test_histories_of_other_lengths_in_one_batch() -> None:
+    model, (items, actions) = ranker(), histories()
+    candidates, sizes = torch.arange(6).view(2, 3), torch.tensor([0, 4])
+    with torch.no_grad():
+        together = model.score_candidates(items, actions, candidates, sizes)
+        for row, size in enumerate(sizes.tolist()):
+            history, did = items[row : row + 1, :size], actions[row : row + 1, :size]
+            for number, one in enumerate(candidates[row]):
+                alone = model(torch.cat([history, one.view(1, 1)], 1), torch.cat([did, torch.zeros(1, 1).long()], 1))
+                torch.testing.assert_close(together[row, number], alone[0, -1], rtol=1e-5, atol=1e-6)
+
+
 def test_an_action_is_not_read_before_it_is_told() -> None:
     model, (items, actions) = ranker(), histories()
     other_actions, other_items = actions.clone(), items.clone()

@@ -2,7 +2,7 @@
 
 Reference: Zhai et al., "Actions speak louder than words: trillion-parameter sequential transducers for generative
 recommendations", ICML 2024: items and actions stand in turn in one sequence, so that a candidate is read in the light
-of the whole history (target-aware) already in the first layer; M-FALCON (appendix H) scores many candidates in one pass.
+of the whole history (target-aware) already in the first layer; M-FALCON (appendix H) scores many candidates at once.
 Deviations: one embedding per action, no contextual features; what is remembered of a history is not kept for the next
 request.
 
@@ -79,23 +79,37 @@ class HSTURanker(nn.Module):
         return logits_BTA
 
     def score_candidates(
-        self, items_BT: Tensor, actions_BT: Tensor, candidates_BK: Tensor, *, at_once: int = 256
+        self,
+        items_BT: Tensor,
+        actions_BT: Tensor,
+        candidates_BK: Tensor,
+        sizes_B: Tensor | None = None,
+        *,
+        at_once: int = 256,
     ) -> Tensor:
         """The logits [B, K, A] of the action with each candidate, would it come next.
 
         The history is passed through once; candidates follow in micro-batches, each seeing the history and itself.
 
         Args:
-            items_BT: Item rows of the histories, all of the length T.
+            items_BT: Item rows of the histories, oldest first; anything behind the last one.
             actions_BT: What was done with each.
             candidates_BK: Item rows.
+            sizes_B: The length of each history; missing: T of all.
             at_once: Candidates of a micro-batch.
 
         Raises:
             ValueError: the histories leave no place for a candidate.
         """
-        place = 2 * items_BT.shape[1]
-        if place >= len(self.positions):
+        memories = self.remember(items_BT, actions_BT)
+        if sizes_B is None:
+            sizes_B = torch.full((len(items_BT),), items_BT.shape[1], device=items_BT.device)
+        parts = [self.extend(part_BK, memories, sizes_B) for part_BK in torch.split(candidates_BK, at_once, dim=1)]
+        return torch.cat(parts, dim=1)
+
+    def remember(self, items_BT: Tensor, actions_BT: Tensor) -> list[Memory]:
+        """What each layer keeps of histories for the candidates behind them; see :meth:`score_candidates`."""
+        if 2 * items_BT.shape[1] >= len(self.positions):
             most = len(self.positions) // 2 - 1
             raise ValueError(f"expected at most {most} items before a candidate, received {items_BT.shape[1]}")
         hidden, memories = self._embedded(items_BT, actions_BT), []
@@ -103,14 +117,15 @@ class HSTURanker(nn.Module):
             assert isinstance(layer, HSTULayer)
             hidden, memory = layer.remember(hidden)
             memories.append(memory)
-        parts = [self._extend(part_BK, memories, place) for part_BK in torch.split(candidates_BK, at_once, dim=1)]
-        return torch.cat(parts, dim=1)
+        return memories
 
-    def _extend(self, candidates_BK: Tensor, memories: list[Memory], place: int) -> Tensor:
-        hidden = functional.embedding(candidates_BK, self.items) * self.scale + self.positions[place]
+    def extend(self, candidates_BK: Tensor, memories: list[Memory], sizes_B: Tensor) -> Tensor:
+        """The logits [B, K, A] of candidates behind what is remembered; see :meth:`score_candidates`."""
+        places_B = 2 * sizes_B
+        hidden = functional.embedding(candidates_BK, self.items) * self.scale + self.positions[places_B][:, None]
         for layer, memory in zip(self.layers, memories, strict=True):
             assert isinstance(layer, HSTULayer)
-            hidden = layer.extend(hidden, memory)
+            hidden = layer.extend(hidden, memory, places_B)
         logits_BKA: Tensor = self.head(hidden)
         return logits_BKA
 

@@ -90,7 +90,7 @@ class HSTULayer(nn.Module):
         attended_BTF = attended.transpose(1, 2).reshape(num_sequences, length, -1)
         return inputs_BTD + self.gated(attended_BTF, gates), Memory(keys, values)
 
-    def extend(self, candidates_BKD: Tensor, memory: Memory) -> Tensor:
+    def extend(self, candidates_BKD: Tensor, memory: Memory, counts_B: Tensor | None = None) -> Tensor:
         """The outputs [B, K, D] of candidates that each stand behind the same remembered positions.
 
         A candidate sees these and itself, and no other candidate: each is scored as if it came next alone.
@@ -98,16 +98,20 @@ class HSTULayer(nn.Module):
         Args:
             candidates_BKD: What stands for each candidate.
             memory: Of the positions before; at most ``max_length - 1``.
+            counts_B: Of those the first so many count; missing: all.
         """
         num_sequences, num_candidates, _ = candidates_BKD.shape
         length = memory.keys_BHTE.shape[2]
         if length >= self.max_length:
             raise ValueError(f"expected at most {self.max_length - 1} positions before a candidate, received {length}")
         gates, values, queries, keys = self._project(candidates_BKD)
-        back_T = length - torch.arange(length, device=candidates_BKD.device)
-        seen_BHKT = queries @ memory.keys_BHTE.transpose(2, 3) + self.position_bias[back_T]
+        places_T = torch.arange(length, device=candidates_BKD.device)
+        back_BT = (length if counts_B is None else counts_B[:, None]) - places_T.view(1, -1)
+        bias_BHKT = self.position_bias[back_BT.clamp(min=0)][:, None, None]
+        seen_BHKT = functional.silu(queries @ memory.keys_BHTE.transpose(2, 3) + bias_BHKT)
+        seen_BHKT = seen_BHKT * (back_BT > 0)[:, None, None]
         own_BHK1 = (queries * keys).sum(3, keepdim=True) + self.position_bias[0]
-        weighted = functional.silu(seen_BHKT) @ memory.values_BHTF + functional.silu(own_BHK1) * values
+        weighted = seen_BHKT @ memory.values_BHTF + functional.silu(own_BHK1) * values
         attended_BKF = (weighted / self.max_length).transpose(1, 2).reshape(num_sequences, num_candidates, -1)
         return candidates_BKD + self.gated(attended_BKF, gates)
 
