@@ -20,8 +20,10 @@ import torch
 from aisle.errors import DataError
 from aisle.metrics import auc
 from aisle.models.ranking import DLRM
+from aisle.train.engine import loop
 from aisle.train.engine.batches import RankerRows
 from aisle.train.engine.checkpoints import CHECKPOINT_NAME, Checkpoint, Checkpoints
+from aisle.train.engine.devices import DeviceName
 from aisle.train.engine.loop import Fit, train_ranker
 from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.engine.prediction import evaluate
@@ -29,6 +31,7 @@ from aisle.train.engine.schedules import linear_decay
 from tests.rankers import make_dlrm, make_logistic_regression, make_rows
 from tests.train.killed_training import train_to_the_end
 
+CPU = torch.device("cpu")
 SETTINGS = LoopSettings(batch_size=64, num_epochs=3, evaluations_per_epoch=2, patience=10, unknown_rate=0.05)
 
 
@@ -36,7 +39,13 @@ class _StoppedError(Exception):
     """Stands for a kill."""
 
 
-def _train(model: DLRM, checkpoints: Checkpoints | None = None, *, stop_at: int | None = None) -> Fit:
+def _train(
+    model: DLRM,
+    checkpoints: Checkpoints | None = None,
+    *,
+    stop_at: int | None = None,
+    device: DeviceName = "auto",
+) -> Fit:
     def progress(stage: str, done: int, total: int | None) -> None:
         assert stage == "train the ranker" and total == 24
         if stop_at is not None and done >= stop_at:
@@ -46,7 +55,7 @@ def _train(model: DLRM, checkpoints: Checkpoints | None = None, *, stop_at: int 
         model,
         make_rows(500),
         make_rows(300, seed=1),
-        SETTINGS,
+        replace(SETTINGS, device=device),
         checkpoints=checkpoints,
         resume=checkpoints is not None,
         progress=progress,
@@ -81,6 +90,21 @@ def test_it_learns_what_later_rows_confirm() -> None:
     settings = LoopSettings(batch_size=100, num_epochs=3, learning_rate=0.01)
     fit = train_ranker(make_dlrm(), make_rows(8000), later, settings)
     assert fit.best is not None and truth - 0.01 < fit.best.auc < truth + 0.005
+
+
+def test_a_training_goes_on_from_the_checkpoint_of_another_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The processor stands for the GPU, so that the end is the same to the last bit.
+    monkeypatch.setattr(loop, "training_device", {"cuda": CPU, "cpu": CPU}.__getitem__)
+    undisturbed, resumed = make_dlrm(), make_dlrm()
+    expected = _train(undisturbed, device="cuda")
+    with pytest.raises(_StoppedError):
+        _train(make_dlrm(), Checkpoints(tmp_path, every_steps=3), stop_at=10, device="cuda")
+    read = Checkpoints(tmp_path).read()
+    assert read is not None and read.state["position"]["num_steps"] == 9
+    assert _train(resumed, Checkpoints(tmp_path), device="cpu") == expected
+    _assert_same(resumed, undisturbed)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
