@@ -26,6 +26,7 @@ from aisle.train.lists.directory import ListDirectory, is_list_run
 from aisle.train.lists.registry import fit_lists
 from aisle.train.lists.run import train_list_recipe
 
+_RUNS = "RUNS"
 RESULT = Path(__file__).parent / "results" / "lists.json"
 
 
@@ -37,7 +38,7 @@ class Study:
         title: What is measured.
         reference: The method that the others are compared with.
         metrics: Those that tables show, as they stand in the runs.
-        methods: Recipe and overrides of each method.
+        methods: Recipe and overrides of each method; ``RUNS`` stands for the folder of the study's runs.
         others: What papers and peers report under the protocol, by their name: values of the first metrics.
     """
 
@@ -61,6 +62,12 @@ STUDIES = {
             "ridge": ("ml-1m-ridge",),
             "sasrec": ("ml-1m-sasrec",),
             "hstu": ("ml-1m-hstu",),
+            "mean of sasrec and hstu": ("ml-1m-hstu", "model.kind=ensemble", "model.runs=[RUNS/sasrec, RUNS/hstu]"),
+            "mean of sasrec, hstu and ridge": (
+                "ml-1m-hstu",
+                "model.kind=ensemble",
+                "model.runs=[RUNS/sasrec, RUNS/hstu, RUNS/ridge]",
+            ),
         },
         {
             f"GRU4Rec ({_HSTU_README})": (0.2811, 0.1648),
@@ -154,6 +161,7 @@ STUDIES = {
             "popularity": ("ml-1m-ease", "model.kind=popularity"),
             "item-knn": ("ml-1m-ease", "model.kind=item-knn"),
             "ease": ("ml-1m-ease",),
+            "mult-vae": ("ml-1m-mult-vae",),
             "mult-dae": ("ml-1m-mult-dae",),
         },
     ),
@@ -163,7 +171,7 @@ STUDIES = {
 def train(study: str, method: str, runs: Path) -> None:
     """Train one method unless its run is finished."""
     name, *overrides = STUDIES[study].methods[method]
-    recipe = load(name, overrides)
+    recipe = load(name, [override.replace(_RUNS, str((runs / study).resolve())) for override in overrides])
     assert isinstance(recipe, ListRecipe), f"{name} is a recipe of lists"
     output = runs / study / method
     print(f"{study}/{method}", flush=True)
@@ -202,7 +210,9 @@ def collect(study: str, runs: Path) -> dict[str, Any]:
 
 
 def _told(told: tuple[str, ...]) -> list[str]:
-    return [told[0], *(f"--set {override}" for override in told[1:])]
+    """The arguments of the command; those with spaces quoted, for a shell."""
+    settings = (f"'{override}'" if " " in override else override for override in told[1:])
+    return [told[0], *(f"--set {override}" for override in settings)]
 
 
 def _gaps(run: ListDirectory, reference: ListDirectory, metrics: tuple[str, ...]) -> dict[str, dict[str, float]]:

@@ -27,6 +27,7 @@ from aisle.recipe.list_models.deep_collaborative import (
     NeuMfSpec,
     NnmfSpec,
 )
+from aisle.recipe.list_models.ensemble import EnsembleSpec
 from aisle.recipe.list_models.sequential import Bert4RecSpec, Gru4RecSpec, HstuSpec, SasrecSpec
 from aisle.recipe.list_models.transitions import (
     BlendSpec,
@@ -72,7 +73,7 @@ TrainedModelSpec = (
     | Gru4RecSpec
     | Bert4RecSpec
 )
-ListModelSpec = FittedModelSpec | TrainedModelSpec
+ListModelSpec = FittedModelSpec | TrainedModelSpec | EnsembleSpec
 Metric = Annotated[str, Field(pattern=r"^(ndcg|recall|recall_plain|hr|mrr)@[1-9][0-9]*$")]
 
 

@@ -14,12 +14,14 @@ from aisle.evaluate.full_ranking import ListRecommender, SavedRecommender, evalu
 from aisle.pipeline.sequence_encoder import SequenceEncoder
 from aisle.recipe import ListRecipe
 from aisle.recipe.list_models import collaborative, deep_collaborative, sequential, transitions
+from aisle.recipe.list_models.ensemble import EnsembleSpec
 from aisle.retrieval import collaborative as cf
 from aisle.retrieval import networks
 from aisle.retrieval import transitions as moves
 from aisle.train.engine.checkpoints import Checkpoints
 from aisle.train.lists import autoencoders, sequences
 from aisle.train.lists import deep_collaborative as deep
+from aisle.train.lists.ensemble import Ensemble, open_ensemble
 from aisle.train.lists.loop import LoopSettings, train_lists
 from aisle.train.lists.run import FitTask, Fitted
 from aisle.train.lists.trainee import Trainee
@@ -31,7 +33,7 @@ Build = Callable[..., Trainee]
 class Opened(Protocol):
     """A class of recommenders that a bundle holds."""
 
-    def load(self, bundle: Bundle, folder: str) -> ListRecommender:
+    def load(self, bundle: Bundle, folder: str) -> SavedRecommender:
         """The recommender in a folder."""
         ...
 
@@ -78,6 +80,8 @@ def fit_lists(recipe: ListRecipe, split: ListSplit, task: FitTask) -> Fitted:
         BackendUnavailableError: the model needs a library that is not installed.
         DataError: the checkpoint is of another training, or the loss is not finite.
     """
+    if isinstance(recipe.model, EnsembleSpec):
+        return Fitted(*open_ensemble(recipe, load_recommender))
     if type(recipe.model) in FITS:
         task.progress(f"fit {recipe.model.kind}", 0, None)
         recommender = FITS[type(recipe.model)][0](recipe.model, split, seed=recipe.seed, progress=task.progress)
@@ -102,11 +106,13 @@ def fit_lists(recipe: ListRecipe, split: ListSplit, task: FitTask) -> Fitted:
     return Fitted(trainee.recommender(), num_parameters, fit.num_epochs)
 
 
-def load_recommender(recipe: ListRecipe, bundle: Bundle, folder: str) -> ListRecommender:
+def load_recommender(recipe: ListRecipe, bundle: Bundle, folder: str) -> SavedRecommender:
     """The model of a recipe's bundle.
 
     Raises:
         BundleError: a part is missing or not as expected.
     """
+    if isinstance(recipe.model, EnsembleSpec):
+        return Ensemble.load(bundle, folder, load_recommender)
     kinds = FITS if type(recipe.model) in FITS else BUILDS
     return kinds[type(recipe.model)][1].load(bundle, folder)
