@@ -22,8 +22,8 @@ from torch.nn import functional
 from aisle.nn.mlp import linear
 from aisle.nn.sequences.silu_attention import silu_attention
 
-#: Longer sequences are attended to in blocks; of shorter ones all weights fit into the cache together.
-_LONG = 512
+#: Longer sequences are attended to in blocks; of shorter ones all weights are as fast at once.
+_LONG = 255
 
 
 @dataclass(frozen=True)

@@ -44,15 +44,15 @@ class _SiluAttention(torch.autograd.Function):
         ctx.scale = scale
         attended = torch.empty_like(values)
         for block in _blocks(queries, position_bias):
-            weights = functional.silu(block.scores(queries, keys)).mul_(scale)
+            weights = functional.silu(block.scores(queries, keys))
             torch.bmm(block.causal_(weights), values[block.batch, : block.stop], out=attended[block.at])
-        return attended
+        return attended.mul_(scale)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, None]:
         """The gradients of queries, keys, values and the bias."""
         queries, keys, values, position_bias = ctx.saved_tensors
-        gradient = gradients[0].to(values.dtype).contiguous()
+        gradient = (gradients[0] * ctx.scale).to(values.dtype).contiguous()
         of_queries, of_keys, of_values = torch.empty_like(queries), torch.zeros_like(keys), torch.zeros_like(values)
         of_bias = torch.zeros_like(position_bias)
         for block in _blocks(queries, position_bias):
@@ -62,8 +62,8 @@ class _SiluAttention(torch.autograd.Function):
             seen = (block.batch, slice(0, block.stop))
             # SiLU'(x) = s + x s (1 - s), s the sigmoid.
             slope = sigmoid.addcmul_(weights, 1 - sigmoid)
-            of_values[seen] += torch.bmm(block.causal_(weights.mul_(ctx.scale)).transpose(1, 2), gradient[block.at])
-            of_scores = torch.bmm(gradient[block.at], values[seen].transpose(1, 2)).mul_(slope).mul_(ctx.scale)
+            of_values[seen] += torch.bmm(block.causal_(weights).transpose(1, 2), gradient[block.at])
+            of_scores = torch.bmm(gradient[block.at], values[seen].transpose(1, 2)).mul_(slope)
             block.causal_(of_scores)
             torch.bmm(of_scores, keys[seen], out=of_queries[block.at])
             of_keys[seen] += torch.bmm(of_scores.transpose(1, 2), queries[block.at])
@@ -85,8 +85,9 @@ class _Block:
         return torch.bmm(queries[self.at], keys[self.batch, : self.stop].transpose(1, 2)).add_(self._bias_RT)
 
     def causal_(self, weights: Tensor) -> Tensor:
-        """Zero, in place, for positions behind a row."""
-        return weights.tril_(self.start)
+        """Zero, in place, for positions behind a row; those before the block's first row are behind none."""
+        weights[:, :, self.start :].tril_()
+        return weights
 
     def add_bias_gradient(self, of_bias: Tensor, of_scores_RT: Tensor) -> None:
         """Add the gradient of each distance, which is the sum over its diagonal."""
