@@ -62,11 +62,23 @@ STUDIES = {
             "ridge": ("ml-1m-ridge",),
             "sasrec": ("ml-1m-sasrec",),
             "hstu": ("ml-1m-hstu",),
+            "hstu, 4 layers of 2 heads": (
+                "ml-1m-hstu",
+                *("model.num_layers=4", "model.num_heads=2", "model.query_dim=25", "model.value_dim=25"),
+                "train.epochs=36",
+            ),
+            "sasrec, 128 wide, no cosines": (
+                "ml-1m-sasrec",
+                *("model.dim=128", "model.num_heads=2", "model.hidden=256", "model.dropout=0.3"),
+                *("model.normalize=false", "model.loss.temperature=1.0"),
+                *("train.learning_rate=1e-3", "train.epochs=26"),
+            ),
             "mean of sasrec and hstu": ("ml-1m-hstu", "model.kind=ensemble", "model.runs=[RUNS/sasrec, RUNS/hstu]"),
-            "mean of sasrec, hstu and ridge": (
+            "mean of these four": (
                 "ml-1m-hstu",
                 "model.kind=ensemble",
-                "model.runs=[RUNS/sasrec, RUNS/hstu, RUNS/ridge]",
+                "model.runs=[RUNS/sasrec, RUNS/hstu, 'RUNS/hstu, 4 layers of 2 heads', "
+                "'RUNS/sasrec, 128 wide, no cosines']",
             ),
         },
         {

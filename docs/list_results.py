@@ -26,6 +26,9 @@ def list_results(results: Path) -> str:
     scale = results / "sequence_scale.json"
     if scale.is_file():
         parts.append(_scale(json.loads(scale.read_text("utf-8"))))
+    speed = results / "sequence_speed.json"
+    if speed.is_file():
+        parts.append(_speed(json.loads(speed.read_text("utf-8"))))
     return "\n\n".join(parts) + "\n"
 
 
@@ -75,6 +78,27 @@ def _scale(result: Mapping[str, Any]) -> str:
         ours, theirs = row["milliseconds"]["m_falcon"], row["milliseconds"]["one_by_one"]
         lines.append(f"| {row['candidates']:,} | {ours:.1f} | {theirs:.1f} | {theirs / ours:.1f} |")
     return "\n".join([*lines, "", "![curves](sequence_scale.svg)"])
+
+
+def _speed(result: Mapping[str, Any]) -> str:
+    sizes = result["sizes"]
+    lines = [
+        "## Speed of training",
+        "",
+        f"Steps of {sizes['batch']} sequences of {sizes['length']}, {sizes['items']:,} items, {sizes['dim']} numbers, "
+        f"{sizes['blocks']} blocks, {result['hardware']['threads']} thread(s), {result['hardware']['cpu']}, measured in "
+        "turn (`python -m benchmarks.sequence_speed`). Ours tell what follows every position, all items compared; the "
+        "prefix transformer is PyTorch's, a row per prefix, and tells what follows its last position.",
+        "",
+        "| variant | step, ms | sequences a second | told positions a second |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {one['step_ms']:.0f} | {one['sequences_per_second']:.0f} | "
+        f"{one['told_positions_per_second']:,.0f} |"
+        for name, one in result["variants"].items()
+    ]
+    return "\n".join(lines)
 
 
 def _value(method: Mapping[str, Any], metric: str) -> str:
