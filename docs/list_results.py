@@ -86,7 +86,7 @@ def _speed(result: Mapping[str, Any]) -> str:
         "## Speed of training",
         "",
         f"Steps of {sizes['batch']} sequences of {sizes['length']}, {sizes['items']:,} items, {sizes['dim']} numbers, "
-        f"{sizes['blocks']} blocks, {result['hardware']['threads']} thread(s), {result['hardware']['cpu']}, measured in "
+        f"{sizes['blocks']} blocks, {result['hardware']['threads']} thread(s), {result['hardware']['cpu']}, taken in "
         "turn (`python -m benchmarks.sequence_speed`). Ours tell what follows every position, all items compared; the "
         "prefix transformer is PyTorch's, a row per prefix, and tells what follows its last position.",
         "",
