@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aisle.cli.action_training import evaluate_actions
 from aisle.cli.context import CliContext
 from aisle.cli.list_training import evaluate_list
 from aisle.cli.output import write_json, write_table
@@ -30,7 +31,7 @@ PROTOCOLS = ("shop-temporal", "basket-completion")
 def command(context: CliContext, run: Path | None, protocol: str, baselines: bool, as_json: bool) -> None:
     """Evaluate RUN (default: the workspace's latest) on its test windows; writes evaluate.json there.
 
-    A run over a table or over lists needs no workspace: its bundle alone scores the raw test rows or questions anew.
+    A run over a table, lists or actions needs no workspace: its bundle alone scores the test rows or questions anew.
 
     \b
     Examples:
@@ -38,11 +39,17 @@ def command(context: CliContext, run: Path | None, protocol: str, baselines: boo
       aisle evaluate runs/dlrm
     """
     from aisle.errors import DataError
+    from aisle.train.lists.action_directory import is_action_run
     from aisle.train.lists.directory import is_list_run
     from aisle.train.shop.run_directory import open_run
     from aisle.train.tables.directory import is_table_run
 
-    for kind, is_of_it, evaluate in (("a table", is_table_run, _evaluate_table), ("lists", is_list_run, evaluate_list)):
+    kinds = (
+        ("actions", is_action_run, evaluate_actions),  # before tables, whose runs are known by their predictions
+        ("a table", is_table_run, _evaluate_table),
+        ("lists", is_list_run, evaluate_list),
+    )
+    for kind, is_of_it, evaluate in kinds:
         if run is not None and is_of_it(run):
             if protocol != "all" or baselines:
                 raise click.UsageError(

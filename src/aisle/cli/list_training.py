@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def train_list_run(recipe: ListRecipe, options: RunOptions) -> None:
     """Train, and report."""
-    with _needing_torch():
+    with needing_torch():
         from aisle.train.lists.registry import fit_lists
     from aisle.train.lists.directory import ListDirectory, is_list_run
     from aisle.train.lists.run import train_list_recipe
@@ -44,7 +44,7 @@ def train_list_run(recipe: ListRecipe, options: RunOptions) -> None:
 
 def evaluate_list(path: Path, as_json: bool) -> None:
     """Measure a run again by its bundle, and report."""
-    with _needing_torch():
+    with needing_torch():
         from aisle.train.lists.registry import load_recommender
     from aisle.train.lists.directory import ListDirectory
     from aisle.train.lists.run import evaluate_list_run
@@ -60,7 +60,8 @@ def evaluate_list(path: Path, as_json: bool) -> None:
 
 
 @contextmanager
-def _needing_torch() -> Iterator[None]:
+def needing_torch() -> Iterator[None]:
+    """Say what to install where an import fails."""
     from aisle.errors import BackendUnavailableError
 
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from aisle.recipe import ListRecipe, TableRecipe
+    from aisle.recipe import ActionRecipe, ListRecipe, TableRecipe
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,14 @@ class RunOptions:
         return self.output or Path(f"{recipe_name}-{dt.datetime.now().strftime('%Y%m%d-%H%M%S')}")
 
 
-def unfinished_recipe(output: Path) -> TableRecipe | ListRecipe | None:
-    """The recipe of the run at a directory, where it is of a table or of lists."""
+def unfinished_recipe(output: Path) -> ActionRecipe | ListRecipe | TableRecipe | None:
+    """The recipe of the run at a directory, where it is of a table, of lists or of actions."""
+    from aisle.train.lists.action_directory import ActionDirectory, is_action_run
     from aisle.train.lists.directory import ListDirectory, is_list_run
     from aisle.train.tables.directory import TableDirectory, is_table_run
 
+    if is_action_run(output):
+        return ActionDirectory(output).recipe()
     if is_table_run(output):
         return TableDirectory(output).recipe()
     return ListDirectory(output).recipe() if is_list_run(output) else None

@@ -66,8 +66,8 @@ def command(
     metrics, and on all data, to serve. The new bundle is activated unless its NDCG@20 lies more than .01 below the
     active one's on the same test window, or as --activate says.
 
-    The recipe of a table or of lists (kind: sequence) needs no workspace: it names its data. The run directory gets
-    metrics, what was predicted of the test sets, and a bundle.
+    The recipe of a table, of lists (kind: sequence) or of actions needs no workspace: it names its data. The run
+    directory gets metrics, what was predicted of the test sets, and a bundle.
 
     A training that was interrupted, by whatever, goes on with --resume where it was, on the data that it began with,
     and ends as if nothing had happened. Without RECIPE and --set it is the one at -o, or the workspace's latest one.
@@ -80,6 +80,7 @@ def command(
       aisle train criteo --set training.table_optimizer=row_wise_adagrad --set training.table_l2=0 --procs 2
     """
     from aisle import recipe as recipes
+    from aisle.cli.action_training import train_action_run
     from aisle.cli.list_training import train_list_run
     from aisle.cli.run_options import RunOptions, parse_seeds, unfinished_recipe
     from aisle.cli.table_training import train_table_run
@@ -98,6 +99,11 @@ def command(
         _refuse("shop", {"--activate": activate, "--jobs": jobs})
         _refuse("table", {"--folds": folds, "--procs": procs})
         train_list_run(parsed, options)
+    elif isinstance(parsed, recipes.ActionRecipe):
+        _refuse("shop", {"--activate": activate, "--jobs": jobs})
+        _refuse("table or of lists", {"--seeds": seeds})
+        _refuse("table", {"--folds": folds, "--procs": procs})
+        train_action_run(parsed, options)
     else:
         _refuse("table or of lists", {"--seeds": seeds})
         _refuse("table", {"--folds": folds, "--procs": procs})

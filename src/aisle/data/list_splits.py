@@ -132,7 +132,7 @@ def _with_test_file(spec: ListDataSpec, split: TestFileSpec) -> tuple[ListSplit,
 
 def _with_prefixes(spec: ListDataSpec, split: PrefixesSpec) -> tuple[ListSplit, pl.Series]:
     sessions = _read(spec.train, spec.columns)
-    asked = _read_file(split.test, [split.prefix, split.target])
+    asked = read_columns(split.test, [split.prefix, split.target])
     flat = asked.select(pl.col(split.prefix).explode().alias("item"))["item"]
     items = _sorted_ids(sessions["item"], flat, asked[split.target])
     lists = _table(sessions, items).lists
@@ -150,7 +150,7 @@ def _with_prefixes(spec: ListDataSpec, split: PrefixesSpec) -> tuple[ListSplit, 
 
 def _with_negatives(spec: ListDataSpec, split: GivenNegativesSpec) -> tuple[ListSplit, pl.Series]:
     pairs = _read(spec.train, spec.columns)
-    asked = _read_file(split.test, [spec.columns.user, split.target, split.negatives]).sort(spec.columns.user)
+    asked = read_columns(split.test, [spec.columns.user, split.target, split.negatives]).sort(spec.columns.user)
     users = asked[spec.columns.user].cast(pairs["user"].dtype)
     held_back = pl.DataFrame({"user": users, "item": asked[split.target].cast(pairs["item"].dtype)})
     items = _sorted_ids(pairs["item"], asked[split.target], asked[split.negatives].explode())
@@ -196,12 +196,12 @@ def _never_taken(known: ItemLists, target_R: NDArray[np.int32], num_items: int, 
 def _read(name: str, columns: ListColumnsSpec) -> pl.DataFrame:
     """Pairs ``user`` and ``item`` of a file, users together and in the order of their ids, items in their order."""
     if columns.items is not None:
-        frame = _read_file(name, [columns.user, columns.items])
+        frame = read_columns(name, [columns.user, columns.items])
         frame = frame.select(pl.col(columns.user).alias("user"), pl.col(columns.items).alias("item"))
         return frame.sort("user", maintain_order=True).explode("item").drop_nulls()
     assert columns.item is not None, "the specification has one of the two"
     wanted = [name for name in (columns.user, columns.item, columns.order, columns.value) if name is not None]
-    frame = _read_file(name, wanted)
+    frame = read_columns(name, wanted)
     if columns.value is not None:
         frame = frame.filter(pl.col(columns.value) >= columns.min_value)
     by = [columns.user] if columns.order is None else [columns.user, columns.order]
@@ -209,7 +209,12 @@ def _read(name: str, columns: ListColumnsSpec) -> pl.DataFrame:
     return frame.select(pl.col(columns.user).alias("user"), pl.col(columns.item).alias("item"))
 
 
-def _read_file(name: str, columns: list[str]) -> pl.DataFrame:
+def read_columns(name: str, columns: list[str]) -> pl.DataFrame:
+    """Columns of a Parquet or CSV file, all with values; a relative name is sought as :func:`find_table` does.
+
+    Raises:
+        DataError: the file is missing, lacks a column, or has empty values.
+    """
     path = find_table(name)
     read: Callable[[Path], pl.LazyFrame] = pl.scan_parquet if path.suffix == ".parquet" else pl.scan_csv
     try:

@@ -10,14 +10,16 @@ from typing import Any
 import yaml
 
 from aisle.errors import ConfigError
+from aisle.recipe.actions import ActionRecipe
 from aisle.recipe.lists import ListRecipe
 from aisle.recipe.shop import ShopRecipe
 from aisle.recipe.strict import nearest, parse_strict, read_yaml
 from aisle.recipe.table import TableRecipe
 
-Recipe = ListRecipe | ShopRecipe | TableRecipe
+Recipe = ActionRecipe | ListRecipe | ShopRecipe | TableRecipe
 #: Every kind of recipe; ``kind`` in the file chooses.
-KINDS: dict[str, type[ListRecipe] | type[ShopRecipe] | type[TableRecipe]] = {
+KINDS: dict[str, type[ActionRecipe] | type[ListRecipe] | type[ShopRecipe] | type[TableRecipe]] = {
+    "action": ActionRecipe,
     "sequence": ListRecipe,
     "shop": ShopRecipe,
     "table": TableRecipe,

@@ -9,23 +9,23 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from aisle.errors import DataError
-from aisle.evaluate.full_ranking import ListRecommender
 from aisle.progress import Progress, silent
 from aisle.train.engine.checkpoints import Checkpoint, Checkpoints
 from aisle.train.engine.schedules import Schedule, factor_at
-from aisle.train.lists.trainee import Trainee
+from aisle.train.lists.trainee import Learner
 
 logger = logging.getLogger(__name__)
 
-#: How good a recommender is on the validation questions; the more, the better.
-Judge = Callable[[ListRecommender], float]
+Made = TypeVar("Made")
+#: How good what a network becomes is on the validation questions; the more, the better.
+Judge = Callable[[Made], float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +92,9 @@ class _Position:
 
 
 def train_lists(
-    trainee: Trainee,
+    trainee: Learner[Made],
     settings: LoopSettings,
-    judge: Judge | None,
+    judge: Judge[Made] | None,
     *,
     identity: str = "",
     checkpoints: Checkpoints | None = None,
@@ -126,10 +126,12 @@ def train_lists(
         return training.run(checkpoints, progress)
 
 
-class _Training:
+class _Training(Generic[Made]):
     """One training, with the state that a checkpoint holds."""
 
-    def __init__(self, trainee: Trainee, settings: LoopSettings, judge: Judge | None, identity: str) -> None:
+    def __init__(
+        self, trainee: Learner[Made], settings: LoopSettings, judge: Judge[Made] | None, identity: str
+    ) -> None:
         if settings.epochs < 1 or settings.evaluate_every < 1 or settings.patience < 1:
             raise ValueError(f"expected epochs, evaluate_every and patience >= 1, received {settings}")
         if trainee.num_batches < 1:
