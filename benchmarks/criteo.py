@@ -62,9 +62,9 @@ class Entry:
         return " ".join(filter(None, [f"aisle train recipes/{self.recipe}.yaml", sets, how]))
 
 
-def _linear(recipe: str) -> Entry:
-    training = ("training.num_epochs=8", "training.table_learning_rate=0.1", "training.table_l2=1.5e-4")
-    return Entry(recipe, ("model.kind=logistic", *training))
+def _linear(recipe: str, num_epochs: int, *overrides: str) -> Entry:
+    training = (f"training.num_epochs={num_epochs}", "training.table_learning_rate=0.1", "training.table_l2=1.5e-4")
+    return Entry(recipe, ("model.kind=logistic", *training, *overrides))
 
 
 def _model(kind: str, *overrides: str, recipe: str = "criteo") -> Entry:
@@ -73,12 +73,16 @@ def _model(kind: str, *overrides: str, recipe: str = "criteo") -> Entry:
 
 _SLOWER = ("training.table_learning_rate=0.02", "training.table_l2=1e-4")
 _FM = ("training.table_optimizer=adam", "training.table_learning_rate=3e-3", "training.table_l2=1e-4")
+_AFM = (
+    *("training.table_optimizer=adam", "training.table_learning_rate=1.5e-2", "training.table_l2=3e-4"),
+    *("training.learning_rate=1e-2", "training.num_epochs=3"),
+)
 MODELS = {
-    "logistic": _linear("criteo-bucketized"),
-    "logistic, log numbers": _linear("criteo"),
+    "logistic": _linear("criteo-bucketized", 8),
+    "logistic, log numbers": _linear("criteo", 16, "training.patience=64"),
     "fm": _model("fm", *_FM),
     "fwfm": _model("fwfm", *_FM),
-    "afm": _model("afm", *_FM, "training.learning_rate=1e-2"),
+    "afm": _model("afm", *_AFM),
     "nfm": _model("nfm", *_SLOWER),
     "wide-deep": _model("wide-deep"),
     "dnn": _model("dnn"),
