@@ -64,7 +64,7 @@ DLRM = {"kind": "dlrm", "dense_layers": [8], "over_layers": [8]}
 def make_table_runs(directory: Path) -> Path:
     """``table.parquet``, ``later.parquet``, and runs over them: ``seeds`` (logistic regression, 0 and 1), ``dlrm``."""
     from aisle.assemble import table_ranker
-    from aisle.train.tables.directory import RunPlan
+    from aisle.train.recipe_run import RunPlan
     from aisle.train.tables.session import train_table_recipe
 
     write_table(directory / "table.parquet")

@@ -196,7 +196,7 @@ class RecommendationBody(Body):
     user_id: Id | None = None
     session_id: Id | None = None
     items: Annotated[list[Id], Field(max_length=MAX_ITEMS_PER_EVENT)] = Field(
-        default_factory=list, description="the item of the page, the items of the cart, or those of the visit in their order"
+        default_factory=list, description="the item of the page, the items of the cart, or those of the visit in order"
     )
     limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 10
     filter: FilterBody | None = None

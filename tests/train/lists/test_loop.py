@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from aisle.bundle import BundleWriter
 from aisle.data.questions import Questions
-from aisle.errors import DataError
+from aisle.errors import ConfigError, DataError
 from aisle.evaluate.full_ranking import ListRecommender
 from aisle.train.engine.checkpoints import Checkpoints
 from aisle.train.lists.loop import LoopSettings, train_lists
@@ -218,3 +218,8 @@ def test_nothing_to_learn_from() -> None:
 def test_settings_that_mean_nothing(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="epochs, evaluate_every and patience >= 1"):
         train_lists(Line(), LoopSettings(**wrong), None)
+
+
+def test_a_warm_up_as_long_as_the_training_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"warmup_steps: expected fewer than the 3 steps of 1 epochs, received 3"):
+        train_lists(Line(), LoopSettings(epochs=1, warmup_steps=3), None)

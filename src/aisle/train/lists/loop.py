@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aisle.errors import DataError
+from aisle.errors import ConfigError, DataError
 from aisle.progress import Progress, silent
 from aisle.train.engine.checkpoints import Checkpoint, Checkpoints
 from aisle.train.engine.schedules import Schedule, factor_at
@@ -113,6 +113,7 @@ def train_lists(
         progress: Told of steps done.
 
     Raises:
+        ConfigError: the warm-up is as long as the training.
         DataError: the checkpoint is of another training, or the loss is not finite.
     """
     with torch.random.fork_rng(devices=[]):
@@ -139,6 +140,11 @@ class _Training(Generic[Made]):
         self.trainee, self.settings, self.judge = trainee, settings, judge
         self.network: nn.Module = trainee.network
         self.num_steps = settings.epochs * trainee.num_batches
+        if settings.warmup_steps >= self.num_steps:
+            raise ConfigError(
+                f"train.warmup_steps: expected fewer than the {self.num_steps} steps of {settings.epochs} epochs, "
+                f"received {settings.warmup_steps}"
+            )
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
