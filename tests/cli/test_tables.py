@@ -71,7 +71,7 @@ def test_seeds_from_the_shell(shell: Shell, recipe: Path) -> None:
         (["small", "--activate", "never"], 2, "--activate: only the recipe of a shop takes it"),
         (["small", "--set", "model.kind=dlmr"], 1, "model"),
         (["small", "--set", "data.train=gone.parquet"], 1, "gone.parquet"),
-        (["shop", "--seeds", "0,1"], 2, "--seeds: only the recipe of a table takes it"),
+        (["shop", "--seeds", "0,1"], 2, "--seeds: only the recipe of a table or of lists takes it"),
         (["shop", "--folds", "3"], 2, "--folds: only the recipe of a table takes it"),
     ],
 )

@@ -27,6 +27,7 @@ FORMAT_VERSION = 1
 _MAX_MANIFEST_BYTES = 256 * 1024 * 1024
 _CHUNK_BYTES = 1024 * 1024
 _LEVEL = 3
+_REST_BYTES = 1 << 16
 
 #: Told how many more bytes were read or written.
 Advance = Callable[[int], None]
@@ -111,6 +112,8 @@ def extract(stream: IO[bytes], directory: Path, advance: Advance) -> dict[str, A
                     manifest = _read_manifest(content, member.size)
                 else:
                     found[name] = _write(content, member.size, directory / name)
+        while reader.read(_REST_BYTES):  # behind the last entry; the stream's checksum is compared at its very end
+            pass
     if manifest is None:
         raise DataError("the backup is cut short: its list of files, which comes last, is missing; take another copy")
     _compare(manifest["files"], found)

@@ -34,15 +34,15 @@ def fit_implicit_als(
     _require_implicit(spec.kind)
     from implicit.cpu.als import AlternatingLeastSquares
 
-    model = AlternatingLeastSquares(
-        factors=spec.factors,
-        regularization=spec.regularization,
-        alpha=spec.alpha,
-        iterations=spec.iterations,
-        random_state=seed,
-    )
     # The library's threads and those of the BLAS below them would stand in each other's way; it warns of that.
     with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=spec.factors,
+            regularization=spec.regularization,
+            alpha=spec.alpha,
+            iterations=spec.iterations,
+            random_state=seed,
+        )
         model.fit(
             taken_matrix(split.train, split.num_items),
             show_progress=False,
