@@ -244,6 +244,14 @@ def test_a_link_in_a_run_is_refused(trained_shop: Path, tmp_path: Path) -> None:
         save_workspace(Workspace.open(directory), tmp_path / "out.tar.zst")
 
 
+def unpacked(archive: bytes) -> bytes | None:
+    """What a compressed stream holds; none where it is damaged."""
+    try:
+        return zstandard.ZstdDecompressor().decompressobj().decompress(archive)
+    except zstandard.ZstdError:
+        return None
+
+
 class TestDamage:
     """An archive that was cut, changed or forged leaves nothing at its destination, and says why."""
 
@@ -283,6 +291,8 @@ class TestDamage:
         for place in [*range(0, len(content), max(len(content) // 40, 1)), *range(len(content) - 64, len(content))]:
             changed = bytearray(content)
             changed[place] ^= 0x55
+            if unpacked(bytes(changed)) == unpacked(content):
+                continue  # a few bits of the compressed stream mean nothing
             archive.write_bytes(bytes(changed))
             self.refused(archive, "damaged|tampered|no backup|cut short|upgrade")
 
