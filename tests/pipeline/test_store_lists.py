@@ -11,21 +11,22 @@ NOW = 100 * DAY_MS
 
 
 class CountingStore:
-    """Gives one more at each count, which takes ``seconds``."""
+    """Gives one more at each count, which takes ``seconds`` and waits ``waits`` for the machine before."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.now = 0.0
+    def __init__(self, seconds: float, waits: float = 0.0) -> None:
+        self.seconds, self.waits = seconds, waits
+        self.now = self.worked = 0.0
         self.asked: list[int] = []
 
     def popular_items(self, *, since_ms: int, limit: int) -> list[tuple[str, float]]:
-        self.now += self.seconds
+        self.now += self.waits + self.seconds
+        self.worked += self.seconds
         self.asked.append(since_ms)
         return [("a", float(len(self.asked)))][:limit]
 
 
 def lists_of(store: Any) -> StoreLists:
-    return StoreLists(store, clock=lambda: store.now)
+    return StoreLists(store, clock=lambda: store.now, cost_clock=lambda: store.worked)
 
 
 def test_a_quick_count_is_always_fresh() -> None:
@@ -33,6 +34,11 @@ def test_a_quick_count_is_always_fresh() -> None:
     lists = lists_of(store)
     assert [lists.list_for("popular", NOW).scores["a"] for _ in range(3)] == [1, 2, 3]
     assert store.asked == [NOW - POPULAR_DAYS * DAY_MS] * 3
+
+
+def test_a_quick_count_on_a_busy_machine_is_fresh_too() -> None:
+    lists = lists_of(CountingStore(seconds=0.01, waits=3.0))
+    assert [lists.list_for("popular", NOW).scores["a"] for _ in range(3)] == [1, 2, 3]
 
 
 def test_a_slow_count_is_kept_in_proportion() -> None:
