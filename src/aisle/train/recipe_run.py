@@ -7,26 +7,16 @@ training is unfinished. Nothing here needs torch.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import orjson
 
 from aisle.errors import ConfigError, DataError
 from aisle.recipe import Recipe, TableRecipe, dump, load
-from aisle.train.run_files import (
-    BUNDLE_NAME,
-    CHECKPOINTS_NAME,
-    EVALUATION_NAME,
-    LOG_NAME,
-    METRICS_NAME,
-    RECIPE_NAME,
-    hold_run,
-    write_atomically,
-)
+from aisle.train.run_files import CHECKPOINTS_NAME, LOG_NAME, RECIPE_NAME, RunFiles, write_atomically
 from aisle.train.run_log import log_to
 
 _PLAN_NAME = "plan.json"
@@ -46,25 +36,8 @@ class RunPlan:
 
 
 @dataclass(frozen=True)
-class RecipeRun:
+class RecipeRun(RunFiles):
     """The files of one run, or of a group of runs."""
-
-    path: Path
-
-    @property
-    def bundle(self) -> Path:
-        """The trained model."""
-        return self.path / BUNDLE_NAME
-
-    @property
-    def checkpoints(self) -> Path:
-        """The state of an unfinished training."""
-        return self.path / CHECKPOINTS_NAME
-
-    @property
-    def is_written(self) -> bool:
-        """Whether a training has written all that it leaves here."""
-        return (self.path / METRICS_NAME).is_file()
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -73,7 +46,7 @@ class RecipeRun:
         Raises:
             ConfigError: another process trains here.
         """
-        with hold_run(self.path), log_to(self.path / LOG_NAME):
+        with self.held(), log_to(self.log):
             yield
 
     def begin(self, recipe: Recipe, plan: RunPlan = RunPlan(), *, resume: bool = False) -> None:
@@ -134,27 +107,6 @@ class RecipeRun:
     def finish(self) -> None:
         """Remove what only an unfinished training needs."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
-
-    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Write ``metrics.json``, which says that the run is whole."""
-        write_atomically(self.path / METRICS_NAME, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-
-    def read_metrics(self) -> dict[str, Any]:
-        """Read ``metrics.json``.
-
-        Raises:
-            DataError: the run is not finished.
-        """
-        if not self.is_written:
-            raise DataError(
-                f"{self.path}: expected a finished run with {METRICS_NAME}; `aisle train -o RUN` writes one"
-            )
-        result: dict[str, Any] = orjson.loads((self.path / METRICS_NAME).read_bytes())
-        return result
-
-    def write_evaluation(self, report: Mapping[str, Any]) -> None:
-        """Write ``evaluate.json``."""
-        write_atomically(self.path / EVALUATION_NAME, orjson.dumps(report, option=orjson.OPT_INDENT_2))
 
     def of_seed(self, seed: int) -> Self:
         """The training of one seed."""

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -23,16 +20,7 @@ from aisle.errors import BundleError, ConfigError, DataError
 from aisle.evaluate.windows import Window
 from aisle.pipeline import Pipeline
 from aisle.recipe import ShopRecipe, dump, load_shop, parse_strict
-from aisle.train.run_files import (
-    BUNDLE_NAME,
-    CHECKPOINTS_NAME,
-    EVALUATION_NAME,
-    LOG_NAME,
-    METRICS_NAME,
-    RECIPE_NAME,
-    hold_run,
-    write_atomically,
-)
+from aisle.train.run_files import BUNDLE_NAME, METRICS_NAME, RECIPE_NAME, RunFiles, write_atomically
 from aisle.train.shop.pipelines import window_of
 from aisle.train.shop.training import ShopFit
 from aisle.train.shop.work_directory import WorkDirectory
@@ -61,40 +49,13 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class RunDirectory:
+class RunDirectory(RunFiles):
     """The files of one run."""
-
-    path: Path
-
-    @property
-    def bundle(self) -> Path:
-        """The bundle fitted on all data."""
-        return self.path / BUNDLE_NAME
-
-    @property
-    def log(self) -> Path:
-        """What training said."""
-        return self.path / LOG_NAME
 
     @property
     def work(self) -> WorkDirectory:
         """What an unfinished training has finished so far."""
-        return WorkDirectory(self.path / CHECKPOINTS_NAME)
-
-    @property
-    def is_written(self) -> bool:
-        """Whether a training has written all that it leaves here."""
-        return (self.path / METRICS_NAME).is_file()
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the directory for one training; the system lets go of it when the process ends, however it ends.
-
-        Raises:
-            ConfigError: another process trains here.
-        """
-        with hold_run(self.path):
-            yield
+        return WorkDirectory(self.checkpoints)
 
     def begin(self, begun: Begun) -> None:
         """Note what is trained, on which data, so that it can go on after a kill."""
@@ -166,19 +127,6 @@ class RunDirectory:
         extra = {"num_events": num_events}
         _save(fit.serving, BundleWriter(self.bundle, name=recipe.name, version=version, cut_offs=cut_offs, extra=extra))
         return Bundle.open(self.bundle)
-
-    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
-        """Write ``metrics.json``."""
-        write_atomically(self.path / METRICS_NAME, orjson.dumps(metrics, option=orjson.OPT_INDENT_2))
-
-    def read_metrics(self) -> dict[str, Any]:
-        """Read ``metrics.json``."""
-        result: dict[str, Any] = orjson.loads((self.path / METRICS_NAME).read_bytes())
-        return result
-
-    def write_evaluation(self, report: Mapping[str, Any]) -> None:
-        """Write ``evaluate.json``."""
-        write_atomically(self.path / EVALUATION_NAME, orjson.dumps(report, option=orjson.OPT_INDENT_2))
 
     def recipe(self) -> ShopRecipe:
         """The resolved recipe."""
