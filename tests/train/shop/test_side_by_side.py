@@ -101,7 +101,7 @@ class OutOfMemory:
 @dataclass(frozen=True)
 class Slow:
     def make(self, bench: Bench) -> None:
-        time.sleep(60)
+        time.sleep(600)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_a_part_raises_is_raised_and_the_others_are_ended(
     started = time.monotonic()
     with pytest.raises(error, match=message), Processes(partial(open_empty, ranked_recipe), 2) as processes:
         processes.make([Slow(), part], "make", lambda stage, done, total: None)  # type: ignore[list-item]
-    assert time.monotonic() - started < 50
+    assert time.monotonic() - started < 500, "the slow one was ended"
     assert not multiprocessing.active_children()
 
 
@@ -134,7 +134,7 @@ def children_of(parent: int) -> list[int]:
     return found
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -162,7 +162,7 @@ def test_processes_of_a_killed_training_end_and_another_goes_on(
     assert len(workers) >= 2
     os.kill(training.pid, signal.SIGKILL)
     training.join()
-    wait_until(lambda: not any(is_alive(worker) for worker in workers), seconds=10)
+    wait_until(lambda: not any(is_alive(worker) for worker in workers))
     resumed = shop.train(ranked_recipe, run, resume=True, jobs=2)
     assert resumed.metrics["metrics"] == pytest.approx(expected, abs=1e-4)
 
