@@ -42,10 +42,12 @@ class PairMLP(nn.Module):
         self.first = linear(2 * dimension, hidden[0], generator=generator)
         self.tower = MLP(hidden[0], [*hidden[1:], 1], last_activation=False, generator=generator)
 
-    def forward(self, users_B: Tensor, items_BC: Tensor) -> Tensor:
-        """The logits [B, C]."""
+    def forward(self, users_B: Tensor, items_BC: Tensor, added_BH: Tensor | None = None) -> Tensor:
+        """The logits [B, C]; what is added joins the first layer before its activation."""
         of_user_HD, of_item_HD = self.first.weight.chunk(2, dim=1)
         users_BH = functional.linear(functional.embedding(users_B, self.users_UD), of_user_HD, self.first.bias)
+        if added_BH is not None:
+            users_BH = users_BH + added_BH
         items_VH = functional.linear(self.items_VD, of_item_HD)
         hidden_BCH = functional.relu(users_BH[:, None] + functional.embedding(items_BC, items_VH))
         logits_BC1: Tensor = self.tower(hidden_BCH)

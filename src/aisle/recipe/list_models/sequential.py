@@ -80,3 +80,17 @@ class Bert4RecSpec(SequenceModelSpec):
     hidden: PositiveInt | None = None
     mask_share: Annotated[float, Field(gt=0, lt=1, description="share of the items that training hides")] = 0.2
     last_share: Annotated[float, Field(ge=0, le=1, description="share of lists whose last item alone it hides")] = 0.1
+
+
+class SlcmSpec(Strict):
+    """NCF with a latent context: an MLP over a user, an item, and what a recurrent network made of what came before."""
+
+    kind: Literal["slcm"]
+    batch_size: Annotated[PositiveInt, Field(description="sequences of a step")] = 128
+    max_length: Annotated[PositiveInt, Field(description="the context is of the last so many items")] = 50
+    negatives: PositiveInt = 4
+    dimension: Annotated[PositiveInt, Field(description="of the vectors of users and items")] = 32
+    context: Annotated[PositiveInt, Field(description="values of the latent context")] = 32
+    cell: Literal["rnn", "lstm", "gru"] = "lstm"
+    hidden: Annotated[list[PositiveInt], Field(min_length=1, description="outputs of the MLP's layers")] = [64, 32]
+    dropout: _Dropout = 0.2

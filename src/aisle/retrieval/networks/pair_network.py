@@ -52,33 +52,45 @@ class PairNetwork:
         self._users_UH = with_mean(self.tables["users_UH"])
         self._users_UP = with_mean(self.tables["users_UP"])
 
-    def score(self, questions: Questions) -> NDArray[np.float32]:
-        """The scores [R, V]; where questions name candidates, only theirs, and the least number for all others."""
+    def score(self, questions: Questions, added_RH: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """The scores [R, V]; where questions name candidates, only theirs, and the least number for all others.
+
+        Args:
+            questions: Who asks.
+            added_RH: Joins each asker's share of the first layer; missing: nothing does.
+        """
         num_items = len(self.tables["items_VH"])
         users_R = rows_of_users(questions.users_R, len(self.tables["users_UH"]))
+        users_RH, users_RP = self._users_UH[users_R], self._users_UP[users_R]
+        if added_RH is not None:
+            users_RH = users_RH + added_RH
         if questions.candidates_RK is None:
             items_RL = np.broadcast_to(np.arange(num_items), (len(users_R), num_items))
-            return self._score_pairs(users_R, items_RL)
+            return self._score_pairs(users_RH, users_RP, items_RL)
         items_RK = np.maximum(questions.candidates_RK, 0).astype(np.int64)
         scores_RV = np.full((len(users_R), num_items), _LEAST, np.float32)
-        np.put_along_axis(scores_RV, items_RK, self._score_pairs(users_R, items_RK), axis=1)
+        np.put_along_axis(scores_RV, items_RK, self._score_pairs(users_RH, users_RP, items_RK), axis=1)
         return scores_RV
 
-    def _score_pairs(self, users_R: NDArray[np.int64], items_RL: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _score_pairs(
+        self, users_RH: NDArray[np.float32], users_RP: NDArray[np.float32], items_RL: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
         scores_RL = np.empty(items_RL.shape, np.float32)
-        step = max(1, _PAIRS_AT_ONCE // max(1, items_RL.shape[1]))
-        for start in range(0, len(users_R), step):
+        num_items = items_RL.shape[1]
+        step = max(1, _PAIRS_AT_ONCE // max(1, num_items))
+        for start in range(0, len(users_RH), step):
             block = slice(start, start + step)
-            items_N = items_RL[block].ravel()
-            users_N = np.repeat(users_R[block], items_RL.shape[1])
-            scores_RL[block] = self._score_block(users_N, items_N).reshape(-1, items_RL.shape[1])
+            users_NH, users_NP = (np.repeat(part[block], num_items, axis=0) for part in (users_RH, users_RP))
+            scores_RL[block] = self._score_block(users_NH, users_NP, items_RL[block].ravel()).reshape(-1, num_items)
         return scores_RL
 
-    def _score_block(self, users_N: NDArray[np.int64], items_N: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _score_block(
+        self, users_NH: NDArray[np.float32], users_NP: NDArray[np.float32], items_N: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
         tables = self.tables
-        products_NP: NDArray[np.float32] = self._users_UP[users_N] * tables["items_VP"][items_N]
+        products_NP: NDArray[np.float32] = users_NP * tables["items_VP"][items_N]
         of_products_N: NDArray[np.float32] = np.matmul(products_NP, tables["product_weights_P"])
-        hidden_NH: NDArray[np.float32] = self._users_UH[users_N] + tables["items_VH"][items_N]
+        hidden_NH: NDArray[np.float32] = users_NH + tables["items_VH"][items_N]
         hidden_NH += np.matmul(products_NP, tables["products_to_hidden_PH"])
         for weight, bias in self.layers:
             hidden_NH = np.matmul(self._activated(hidden_NH), weight) + bias

@@ -137,7 +137,7 @@ class NextItemTrainee:
     def epoch(self, number: int) -> Iterator[SequenceBatch]:
         """Batches of sequences of similar lengths, in an order of chance."""
         generator = np.random.default_rng([self.settings.seed, number])
-        for rows_B in self._batches(generator):
+        for rows_B in similar_lengths(self._lists.sizes_R, self.settings.batch_size, generator):
             padded = self._lists.take(rows_B)
             length = int(padded.sizes_R.max())
             items_BT, targets_BT = self._task(padded.padded(length).astype(np.int64), generator)
@@ -167,16 +167,6 @@ class NextItemTrainee:
         """Scores by the network itself."""
         return SequenceScorer(self.network, self.settings.max_length)
 
-    def _batches(self, generator: np.random.Generator) -> list[NDArray[np.int64]]:
-        size = self.settings.batch_size
-        order = generator.permutation(len(self._lists))
-        batches: list[NDArray[np.int64]] = []
-        for start in range(0, len(order), size * _SORTED_BATCHES):
-            rows = order[start : start + size * _SORTED_BATCHES]
-            rows = rows[np.argsort(self._lists.sizes_R[rows], kind="stable")]
-            batches += np.split(rows, range(size, len(rows), size))
-        return [batches[number] for number in generator.permutation(len(batches))]
-
     def _negatives(self, generator: np.random.Generator) -> Tensor | None:
         count = self.settings.num_negatives
         if count == 0:
@@ -184,6 +174,19 @@ class NextItemTrainee:
         if self.settings.popularity_power == 0:
             return torch.from_numpy(generator.integers(0, len(self._shares_V), count))
         return torch.from_numpy(generator.choice(len(self._shares_V), count, p=self._shares_V))
+
+
+def similar_lengths(
+    sizes_R: NDArray[np.int64], batch_size: int, generator: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """The rows of lists in batches of similar lengths, in an order of chance."""
+    order = generator.permutation(len(sizes_R))
+    batches: list[NDArray[np.int64]] = []
+    for start in range(0, len(order), batch_size * _SORTED_BATCHES):
+        rows = order[start : start + batch_size * _SORTED_BATCHES]
+        rows = rows[np.argsort(sizes_R[rows], kind="stable")]
+        batches += np.split(rows, range(batch_size, len(rows), batch_size))
+    return [batches[number] for number in generator.permutation(len(batches))]
 
 
 class SequenceScorer:
@@ -197,22 +200,28 @@ class SequenceScorer:
         self._max_length = max_length
 
     def score(self, questions: Questions) -> NDArray[np.float32]:
-        """The scores [R, V]; an empty history scores all items alike."""
+        """The scores [R, V]; an empty history scores all items 0."""
         with torch.inference_mode():
-            items_VD = self._model.item_vectors()
-            parts = [
-                self._score(questions.histories.take(slice(start, start + _SCORED_AT_ONCE)), items_VD)
-                for start in range(0, len(questions), _SCORED_AT_ONCE)
-            ]
-            return np.asarray(torch.cat(parts).numpy())
+            vectors_VD = self._model.item_vectors()
+            queries_RD = torch.from_numpy(self.queries(questions.histories))
+            return np.asarray((queries_RD @ vectors_VD.T).numpy())
+
+    def queries(self, histories: ItemLists) -> NDArray[np.float32]:
+        """The query of each history [R, D]; that of an empty one is 0."""
+        queries_RD = np.zeros((len(histories), self._model.items.shape[1]), np.float32)
+        asking_R = np.flatnonzero(histories.sizes_R > 0)
+        with torch.inference_mode():
+            for start in range(0, len(asking_R), _SCORED_AT_ONCE):
+                rows_B = asking_R[start : start + _SCORED_AT_ONCE]
+                queries_RD[rows_B] = self._encode(histories.take(rows_B))
+        return queries_RD
 
     def save(self, writer: BundleWriter, folder: str) -> None:
         """Write the encoder and the item vectors, which score without torch."""
         export_encoder(self._model, self._max_length).save(writer, folder)
 
-    def _score(self, histories: ItemLists, items_VD: Tensor) -> Tensor:
+    def _encode(self, histories: ItemLists) -> NDArray[np.float32]:
         sizes_B = np.minimum(histories.sizes_R, self._max_length)
-        items_BT = torch.from_numpy(histories.padded(max(1, int(sizes_B.max()))).astype(np.int64))
-        last_B = torch.from_numpy(np.maximum(sizes_B - 1, 0))
-        scores_BV = self._model.last_queries(self._model.embed(items_BT), last_B).float() @ items_VD.T
-        return torch.where(torch.from_numpy(sizes_B == 0)[:, None], torch.zeros(()), scores_BV)
+        items_BT = torch.from_numpy(histories.padded(int(sizes_B.max())).astype(np.int64))
+        queries_BD = self._model.last_queries(self._model.embed(items_BT), torch.from_numpy(sizes_B - 1))
+        return np.asarray(queries_BD.float().numpy())

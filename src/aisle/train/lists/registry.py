@@ -22,6 +22,7 @@ from aisle.train.engine.checkpoints import Checkpoints
 from aisle.train.lists import autoencoders, sequences
 from aisle.train.lists import deep_collaborative as deep
 from aisle.train.lists.ensemble import Ensemble, open_ensemble
+from aisle.train.lists.latent_context import build_slcm
 from aisle.train.lists.loop import LoopSettings, train_lists
 from aisle.train.lists.run import FitTask, Fitted
 from aisle.train.lists.trainee import Trainee
@@ -70,6 +71,7 @@ BUILDS: dict[type, tuple[Build, Opened]] = {
     sequential.Gru4RecSpec: (sequences.build_gru4rec, SequenceEncoder),
     sequential.HstuSpec: (sequences.build_hstu, SequenceEncoder),
     sequential.SasrecSpec: (sequences.build_sasrec, SequenceEncoder),
+    sequential.SlcmSpec: (build_slcm, networks.ContextNetwork),
 }
 
 
