@@ -25,7 +25,7 @@ from aisle.recipe.generators import (
     TrendingSpec,
     TwoTowerSpec,
 )
-from aisle.recipe.models import DinModelSpec
+from aisle.recipe.models import HistoryModelSpec
 from aisle.recipe.ranker import DlrmSpec, FieldDlrmSpec, RankerSpec
 from aisle.recipe.shop import POPULARITY_KINDS
 from aisle.recipe.tables import TablesSpec
@@ -192,7 +192,7 @@ def _model_fields(recipe: TableRecipe, dense_names: Sequence[str], sparse_names:
     fields = model.model_dump(exclude={"kind"})
     if recipe.data.tasks:
         fields["tasks"] = recipe.data.tasks
-    if isinstance(model, DinModelSpec):
+    if isinstance(model, HistoryModelSpec):
         fields["histories"] = {
             name: expand_columns(places, sparse_names, f"model.histories.{name}")
             for name, places in model.histories.items()

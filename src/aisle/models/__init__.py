@@ -1,5 +1,5 @@
 """Models: one paper, one file. A model knows no optimizer, path or device; its tables are injected."""
 
-from aisle.models.protocols import MultiTaskRanker, Ranker
+from aisle.models.protocols import AuxiliaryRanker, MultiTaskRanker, Ranker
 
-__all__ = ["MultiTaskRanker", "Ranker"]
+__all__ = ["AuxiliaryRanker", "MultiTaskRanker", "Ranker"]

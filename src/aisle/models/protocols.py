@@ -45,6 +45,19 @@ class Ranker(Protocol):
 
 
 @runtime_checkable
+class AuxiliaryRanker(Ranker, Protocol):
+    """A ranker that learns from more than the label: in training, each call keeps a loss that is added to the label's.
+
+    What it is worth stands in the ranker, for training needs no rule for any model.
+    """
+
+    auxiliary_weight: float
+
+    def take_auxiliary_loss(self) -> Tensor:
+        """The weighted loss of the last call in training, a number in float32; once, and only of a weight above 0."""
+
+
+@runtime_checkable
 class MultiTaskRanker(Protocol):
     """A module that gives each example the log odds of K labels: a :class:`Ranker` with a column per task.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from aisle.recipe.strict import Strict
 
@@ -156,24 +156,46 @@ class MaskNetModelSpec(Strict):
     dropout: Dropout = 0.0
 
 
-class DinModelSpec(Strict):
-    """Target attention over a visitor's history; the features of ``histories`` share their candidate's table.
+class HistoryModelSpec(Strict):
+    """What a model over a visitor's history reads; the features of ``histories`` share their candidate's table.
 
     ``histories``: for each candidate feature the features that are its history's places, taken ones first; ranges
-    (``history_1..history_20``) are allowed. ``pooling: mean`` is the same model without attention.
+    (``history_1..history_20``) are allowed.
     """
 
-    kind: Literal["din"]
     histories: Annotated[dict[str, Annotated[list[str], Field(min_length=1)]], Field(min_length=1)]
     length_column: Annotated[
         str | Annotated[int, Field(ge=0)],
         Field(description="the dense input that is the history's plain length, by its name or its place from 0"),
     ]
-    pooling: Literal["attention", "mean"] = "attention"
-    attention_layers: Layers = [80, 40]
     deep_layers: Layers = [200, 80]
     numeric: Numeric = "linear"
     dropout: Dropout = 0.0
+
+
+class DinModelSpec(HistoryModelSpec):
+    """Target attention over a history; ``pooling: mean`` is the same model without attention."""
+
+    kind: Literal["din"]
+    pooling: Literal["attention", "mean"] = "attention"
+    attention_layers: Layers = [80, 40]
+
+
+class BstModelSpec(HistoryModelSpec):
+    """Transformer blocks over a history and its candidate."""
+
+    kind: Literal["bst"]
+    num_blocks: PositiveInt = 1
+    num_heads: PositiveInt = 2
+
+
+class DienModelSpec(HistoryModelSpec):
+    """Recurrent layers over a history, the second one weighted by the candidate."""
+
+    kind: Literal["dien"]
+    auxiliary_weight: Annotated[
+        NonNegativeFloat, Field(description="what telling the next place from another visitor's counts in the loss")
+    ] = 1.0
 
 
 class DlrmModelSpec(Strict):
@@ -215,6 +237,8 @@ TableModelSpec = Annotated[
     | FinalMlpModelSpec
     | MaskNetModelSpec
     | DinModelSpec
+    | BstModelSpec
+    | DienModelSpec
     | DlrmModelSpec
     | AttentionDlrmModelSpec,
     Field(discriminator="kind"),

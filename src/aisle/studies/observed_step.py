@@ -72,7 +72,7 @@ class ObservedStep:
         self.part_names = list(dict.fromkeys(name for name, _ in self._modules))
         self._name_of = {id(weight): name for name, module in reversed(self._modules) for weight in module.parameters()}
         self.optimizers = _ObservedOptimizers(self, ranker, settings)
-        self._training_loss = training_loss(settings)
+        self._training_loss = training_loss(ranker, settings)
         self._step = TrainingStep(ranker, self.optimizers, self._loss, settings.precision)
         self._observer: Observer | None = None
         #: Since which number of a node which part was at work.

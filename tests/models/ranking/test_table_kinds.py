@@ -14,6 +14,7 @@ from aisle.nn.sparse import SparseFeatures
 from aisle.nn.tables import Full, Hashed, LowRank, QuotientRemainder, TableKind, Thresholded
 from tests.rankers import generator
 
+HISTORY_MODELS = ("bst", "dien", "din")
 KINDS: dict[str, TableKind] = {
     "full": Full(),
     "hashed": Hashed(6),
@@ -40,7 +41,7 @@ def test_all_kinds_learn_at_once(model: str) -> None:
         )
         for n, kind in enumerate(kinds)
     ]
-    extra: dict[str, Any] = {"histories": histories, "length_column": 0} if model == "din" else {}
+    extra: dict[str, Any] = {"histories": histories, "length_column": 0} if model in HISTORY_MODELS else {}
     embeddings = EmbeddingBagCollection(tables, generator=generator())
     ranker = MODELS[model](embeddings, num_dense=2, generator=generator(1), **extra)
     draw = generator(2)

@@ -3,9 +3,11 @@
 from aisle.models.ranking.afm import AFM
 from aisle.models.ranking.attention_dlrm import AttentionDLRM
 from aisle.models.ranking.autoint import AutoInt
+from aisle.models.ranking.bst import BST
 from aisle.models.ranking.dcn import DCN
 from aisle.models.ranking.dcn_v2 import DCNv2
 from aisle.models.ranking.deepfm import DeepFM
+from aisle.models.ranking.dien import DIEN
 from aisle.models.ranking.din import DIN
 from aisle.models.ranking.dlrm import DLRM
 from aisle.models.ranking.dnn import DNN
@@ -22,7 +24,9 @@ from aisle.models.ranking.xdeepfm import XDeepFM
 
 __all__ = [
     "AFM",
+    "BST",
     "DCN",
+    "DIEN",
     "DIN",
     "DLRM",
     "DNN",

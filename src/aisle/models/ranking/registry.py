@@ -11,9 +11,11 @@ from typing import Any
 from aisle.models.ranking.afm import AFM
 from aisle.models.ranking.attention_dlrm import AttentionDLRM
 from aisle.models.ranking.autoint import AutoInt
+from aisle.models.ranking.bst import BST
 from aisle.models.ranking.dcn import DCN
 from aisle.models.ranking.dcn_v2 import DCNv2
 from aisle.models.ranking.deepfm import DeepFM
+from aisle.models.ranking.dien import DIEN
 from aisle.models.ranking.din import DIN
 from aisle.models.ranking.dlrm import DLRM
 from aisle.models.ranking.dnn import DNN
@@ -31,9 +33,11 @@ MODELS: dict[str, type[Any]] = {
     "afm": AFM,
     "attention-dlrm": AttentionDLRM,
     "autoint": AutoInt,
+    "bst": BST,
     "dcn": DCN,
     "dcn-v2": DCNv2,
     "deepfm": DeepFM,
+    "dien": DIEN,
     "din": DIN,
     "dlrm": DLRM,
     "dnn": DNN,

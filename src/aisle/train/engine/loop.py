@@ -142,7 +142,7 @@ class _Training:
         self.num_steps = settings.num_epochs * self.batches.num_batches
         self.fingerprint = _fingerprint(ranker, rows, later, settings)  # of the ranker before it is placed
         self.ranker, self.optimizers = place(ranker, optimizer_settings(settings))
-        self.step = TrainingStep(self.ranker, self.optimizers, training_loss(settings), settings.precision)
+        self.step = TrainingStep(self.ranker, self.optimizers, training_loss(self.ranker, settings), settings.precision)
         self.position = _Position()
         self.best: dict[str, Tensor] = {}
 

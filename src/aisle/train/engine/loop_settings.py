@@ -10,7 +10,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from aisle.models import MultiTaskRanker, Ranker
+from aisle.models import AuxiliaryRanker, MultiTaskRanker, Ranker
 from aisle.nn.losses import listwise_softmax, multi_task_bce, weighted_bce
 from aisle.train.engine.batches import Batch, Batches, RankerRows
 from aisle.train.engine.devices import DeviceName
@@ -88,8 +88,9 @@ def training_batches(ranker: Ranker, rows: RankerRows, settings: LoopSettings) -
     )
 
 
-def training_loss(settings: LoopSettings) -> Loss:
-    """What a training minimizes."""
+def training_loss(ranker: Ranker, settings: LoopSettings) -> Loss:
+    """What a training minimizes; the ranker's own loss, if it has one, counts as it says itself."""
+    auxiliary = ranker if isinstance(ranker, AuxiliaryRanker) and ranker.auxiliary_weight > 0 else None
 
     def loss(logits_B: Tensor, batch: Batch) -> Tensor:
         pointwise = multi_task_bce if logits_B.ndim == 2 else weighted_bce
@@ -98,7 +99,7 @@ def training_loss(settings: LoopSettings) -> Loss:
             power = settings.list_power
             of_lists = listwise_softmax(logits_B, batch.label_B, batch.weight_B, batch.list_B, power=power)
             value = value + settings.listwise_weight * of_lists
-        return value
+        return value if auxiliary is None else value + auxiliary.take_auxiliary_loss()
 
     return loss
 

@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
@@ -26,8 +26,8 @@ from pathlib import Path
 from torch import distributed
 
 from aisle.errors import AisleError, BackendUnavailableError, ConfigError, DataError
-from aisle.models import Ranker
-from aisle.nn.tables import EmbeddingBagConfig, Full
+from aisle.models import AuxiliaryRanker, Ranker
+from aisle.nn.tables import Full
 from aisle.progress import Progress, silent
 from aisle.train.child_processes import end_with_parent, threads_each
 from aisle.train.engine.devices import DeviceName
@@ -100,13 +100,18 @@ def check_ranks(rule: TableRule | None, l2: float, device: DeviceName = "auto") 
         )
 
 
-def check_tables(tables: Sequence[EmbeddingBagConfig]) -> None:
-    """Refuse tables that ranks cannot share.
+def check_ranker(ranker: Ranker) -> None:
+    """Refuse a ranker whose tables ranks cannot share, or whose own loss is of more rows than a rank's.
 
     Raises:
-        ConfigError: one is not full, or has bags.
+        ConfigError: a table is not full, or has bags; or the ranker adds a loss.
     """
-    for table in tables:
+    if isinstance(ranker, AuxiliaryRanker) and ranker.auxiliary_weight > 0:
+        raise ConfigError(
+            "--procs: expected a model without a loss of its own, received one with the auxiliary_weight "
+            f"{ranker.auxiliary_weight:g}; --set model.auxiliary_weight=0, or --procs 1"
+        )
+    for table in ranker.embeddings.tables:
         if not isinstance(table.kind, Full) or table.bag_names:
             what = "bags of ids" if table.bag_names else f"the kind {table.kind.name}"
             raise ConfigError(
@@ -119,7 +124,7 @@ def train_on_ranks(training: RankTraining, num_ranks: int, progress: Progress = 
     """Train on processes of this machine; the result is the last checkpoint, which says that it is finished.
 
     Args:
-        training: What :func:`check_ranks` and :func:`check_tables` have nothing against.
+        training: What :func:`check_ranks` and :func:`check_ranker` have nothing against.
         num_ranks: Processes; each gets its share of the cores.
         progress: Told of steps done.
 

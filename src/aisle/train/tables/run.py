@@ -30,7 +30,7 @@ from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.engine.prediction import predict
 from aisle.train.export import export_ranker
 from aisle.train.run_files import RECIPE_NAME, write_atomically
-from aisle.train.sharding.distributed import RankTraining, check_tables, train_on_ranks
+from aisle.train.sharding.distributed import RankTraining, check_ranker, train_on_ranks
 from aisle.train.sharding.stored_rows import StoredRows
 from aisle.train.tables.data import PreparedTable
 from aisle.train.tables.directory import TRAIN_SET, TableDirectory
@@ -141,7 +141,7 @@ def _fit(
     settings = LoopSettings(**recipe.training.model_dump(), seed=recipe.seed)
     clock = _Clock(run.checkpoints / _CLOCK_NAME, training.progress)
     if training.num_ranks > 1:
-        check_tables(ranker.embeddings.tables)
+        check_ranker(ranker)
         of_ranks = RankTraining(
             build=partial(training.build, recipe, table.dense_names, table.table_sizes),
             rows=StoredRows.of(rows),
