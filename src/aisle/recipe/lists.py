@@ -28,7 +28,14 @@ from aisle.recipe.list_models.deep_collaborative import (
     NnmfSpec,
 )
 from aisle.recipe.list_models.ensemble import EnsembleSpec
-from aisle.recipe.list_models.sequential import Bert4RecSpec, Gru4RecSpec, HstuSpec, SasrecSpec, SlcmSpec
+from aisle.recipe.list_models.sequential import (
+    Bert4RecSpec,
+    Gru4RecSpec,
+    HstuSpec,
+    SasrecSpec,
+    SlcmSpec,
+    YoutubeDnnSpec,
+)
 from aisle.recipe.list_models.transitions import (
     BlendSpec,
     MarkovSpec,
@@ -73,6 +80,7 @@ TrainedModelSpec = (
     | Gru4RecSpec
     | Bert4RecSpec
     | SlcmSpec
+    | YoutubeDnnSpec
 )
 ListModelSpec = FittedModelSpec | TrainedModelSpec | EnsembleSpec
 Metric = Annotated[str, Field(pattern=r"^(ndcg|recall|recall_plain|hr|mrr)@[1-9][0-9]*$")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,11 +18,11 @@ from aisle.recipe.list_models.sequential import (
     ItemLossSpec,
     SasrecSpec,
     SequenceModelSpec,
+    YoutubeDnnSpec,
 )
 from aisle.train.lists.encoder_export import export_encoder
 from aisle.train.lists.loop import LoopSettings, train_lists
-from aisle.train.lists.next_item import NextItemTrainee
-from aisle.train.lists.sequences import build_bert4rec, build_gru4rec, build_hstu, build_sasrec
+from aisle.train.lists.sequences import build_sequence_model
 from tests.contracts.list_recommenders import ListRecommenderContract, cycle_world, targets_of
 
 SMALL: dict[str, Any] = {
@@ -37,6 +36,7 @@ SASREC = SasrecSpec(kind="sasrec", num_blocks=1, **SMALL)
 HSTU = HstuSpec(kind="hstu", num_layers=1, **SMALL)
 GRU4REC = Gru4RecSpec(kind="gru4rec", **SMALL)
 BERT4REC = Bert4RecSpec(kind="bert4rec", num_blocks=1, mask_share=0.3, last_share=0.5, **SMALL)
+YOUTUBE_DNN = YoutubeDnnSpec(kind="youtube-dnn", hidden=[32], **SMALL)
 
 
 #: What was exported of a network with these weights.
@@ -46,13 +46,12 @@ _EXPORTED: dict[bytes, SequenceEncoder] = {}
 class ExportedContract(ListRecommenderContract):
     """What is tested is what serves: the encoder's graph, without torch."""
 
-    build: ClassVar[Callable[..., NextItemTrainee]]
     spec: ClassVar[SequenceModelSpec]
     epochs: ClassVar[int] = 15
     learning_rate: ClassVar[float] = 0.02
 
     def fit(self, split: ListSplit) -> SequenceEncoder:
-        trainee = type(self).build(self.spec, split, seed=1)
+        trainee = build_sequence_model(self.spec, split, seed=1)
         train_lists(trainee, LoopSettings(epochs=self.epochs, learning_rate=self.learning_rate), None)
         weights = b"".join(tensor.numpy().tobytes() for tensor in trainee.network.state_dict().values())
         if weights not in _EXPORTED:  # exporting takes longer than training
@@ -61,42 +60,44 @@ class ExportedContract(ListRecommenderContract):
 
 
 class TestSasrec(ExportedContract):
-    build = build_sasrec
     spec = SASREC
 
 
 class TestHstu(ExportedContract):
-    build = build_hstu
     spec = HSTU
 
 
 class TestGru4Rec(ExportedContract):
-    build = build_gru4rec
     spec = GRU4REC
 
 
 class TestBert4Rec(ExportedContract):
-    build = build_bert4rec
     spec = BERT4REC
     epochs = 80
     learning_rate = 0.01
 
 
-MODELS: list[tuple[Callable[..., NextItemTrainee], SequenceModelSpec]] = [
-    (build_sasrec, SASREC),
-    (build_hstu, HSTU),
-    (build_gru4rec, GRU4REC),
-    (build_gru4rec, GRU4REC.model_copy(update={"cell": "lstm", "num_layers": 2, "hidden": 5})),
-    (build_gru4rec, GRU4REC.model_copy(update={"cell": "rnn"})),
-    (build_bert4rec, BERT4REC),
+class TestYoutubeDnn(ExportedContract):
+    spec = YOUTUBE_DNN
+    epochs = 40
+
+
+MODELS: list[SequenceModelSpec] = [
+    SASREC,
+    HSTU,
+    GRU4REC,
+    GRU4REC.model_copy(update={"cell": "lstm", "num_layers": 2, "hidden": 5}),
+    GRU4REC.model_copy(update={"cell": "rnn"}),
+    YOUTUBE_DNN,
+    BERT4REC,
 ]
-NAMES = ["sasrec", "hstu", "gru", "lstm", "rnn", "bert4rec"]
+NAMES = ["sasrec", "hstu", "gru", "lstm", "rnn", "youtube-dnn", "bert4rec"]
 
 
-@pytest.mark.parametrize(("build", "spec"), MODELS, ids=NAMES)
-def test_what_is_exported_scores_as_the_network(build: Callable[..., NextItemTrainee], spec: SequenceModelSpec) -> None:
+@pytest.mark.parametrize("spec", MODELS, ids=NAMES)
+def test_what_is_exported_scores_as_the_network(spec: SequenceModelSpec) -> None:
     """Of histories that are empty, short, of one item, and longer than what the network reads."""
-    trainee = build(spec, cycle_world(), seed=3)
+    trainee = build_sequence_model(spec, cycle_world(), seed=3)
     trainee.network.eval()
     draw = np.random.default_rng(0)
     histories = ItemLists.of([draw.integers(0, 20, size) for size in (3, 0, 1, 12, 30, 2)])
@@ -110,9 +111,9 @@ def test_what_is_exported_scores_as_the_network(build: Callable[..., NextItemTra
     np.testing.assert_allclose(exported.score(short)[0], expected_RV[2], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("build", "spec"), MODELS[:-1], ids=NAMES[:-1])
-def test_no_position_sees_one_behind_it(build: Callable[..., NextItemTrainee], spec: SequenceModelSpec) -> None:
-    network = build(spec, cycle_world(), seed=3).network.eval()
+@pytest.mark.parametrize("spec", MODELS[:-1], ids=NAMES[:-1])
+def test_no_position_sees_one_behind_it(spec: SequenceModelSpec) -> None:
+    network = build_sequence_model(spec, cycle_world(), seed=3).network.eval()
     items_BT = torch.tensor([[1, 2, 3, 4, 5]])
     with torch.no_grad():
         before_BTD = network(items_BT)
@@ -123,30 +124,28 @@ def test_no_position_sees_one_behind_it(build: Callable[..., NextItemTrainee], s
             assert not torch.allclose(network(changed_BT)[:, last + 1], before_BTD[:, last + 1])
 
 
-@pytest.mark.parametrize(("build", "spec"), MODELS, ids=NAMES)
-def test_padding_behind_a_sequence_changes_nothing(
-    build: Callable[..., NextItemTrainee], spec: SequenceModelSpec
-) -> None:
-    network = build(spec, cycle_world(), seed=3).network.eval()
+@pytest.mark.parametrize("spec", MODELS, ids=NAMES)
+def test_padding_behind_a_sequence_changes_nothing(spec: SequenceModelSpec) -> None:
+    network = build_sequence_model(spec, cycle_world(), seed=3).network.eval()
     with torch.no_grad():
         alone_BTD = network(torch.tensor([[1, 2, 3]]))
         padded_BTD = network(torch.tensor([[1, 2, 3, -1, -1]]))
         torch.testing.assert_close(padded_BTD[:, :3], alone_BTD)
 
 
-@pytest.mark.parametrize(("build", "spec"), MODELS, ids=NAMES)
-def test_first_weights_depend_on_the_seed_alone(build: Callable[..., NextItemTrainee], spec: SequenceModelSpec) -> None:
+@pytest.mark.parametrize("spec", MODELS, ids=NAMES)
+def test_first_weights_depend_on_the_seed_alone(spec: SequenceModelSpec) -> None:
     weights = []
     for seed in (5, 5, 6):
         torch.rand(seed)  # what others draw does not matter
-        state = build(spec, cycle_world(), seed=seed).network.state_dict()
+        state = build_sequence_model(spec, cycle_world(), seed=seed).network.state_dict()
         weights.append(torch.cat([tensor.flatten() for tensor in state.values()]))
     assert torch.isfinite(weights[0]).all()
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
 
 
 def test_bert4rec_sees_both_sides_of_a_hidden_item() -> None:
-    network = build_bert4rec(BERT4REC, cycle_world(), seed=3).network.eval()
+    network = build_sequence_model(BERT4REC, cycle_world(), seed=3).network.eval()
     hidden = 20
     with torch.no_grad():
         queries = [network(torch.tensor([items]))[0, 1] for items in ([1, hidden, 3], [1, hidden, 4], [2, hidden, 3])]
@@ -154,7 +153,7 @@ def test_bert4rec_sees_both_sides_of_a_hidden_item() -> None:
 
 
 def test_bert4rec_is_asked_for_a_hidden_item_behind_the_history() -> None:
-    network = build_bert4rec(BERT4REC, cycle_world(), seed=3).network.eval()
+    network = build_sequence_model(BERT4REC, cycle_world(), seed=3).network.eval()
     items_BT = torch.tensor([[1, 2, 3], [4, -1, -1]])
     with torch.no_grad():
         queries_BD = network.last_queries(network.embed(items_BT), torch.tensor([2, 0]))

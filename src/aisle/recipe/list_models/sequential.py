@@ -82,6 +82,15 @@ class Bert4RecSpec(SequenceModelSpec):
     last_share: Annotated[float, Field(ge=0, le=1, description="share of lists whose last item alone it hides")] = 0.1
 
 
+class YoutubeDnnSpec(SequenceModelSpec):
+    """A tower with ``hidden`` layers over the mean of what was taken; drawn negatives, corrected for how often."""
+
+    kind: Literal["youtube-dnn"]
+    normalize: bool = False
+    loss: ItemLossSpec = ItemLossSpec(negatives=1024, popularity_power=1.0, log_q=True)
+    hidden: Annotated[list[PositiveInt], Field(description="outputs of each hidden layer")] = [256, 128]
+
+
 class SlcmSpec(Strict):
     """NCF with a latent context: an MLP over a user, an item, and what a recurrent network made of what came before."""
 

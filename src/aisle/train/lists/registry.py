@@ -19,12 +19,13 @@ from aisle.retrieval import collaborative as cf
 from aisle.retrieval import networks
 from aisle.retrieval import transitions as moves
 from aisle.train.engine.checkpoints import Checkpoints
-from aisle.train.lists import autoencoders, sequences
+from aisle.train.lists import autoencoders
 from aisle.train.lists import deep_collaborative as deep
 from aisle.train.lists.ensemble import Ensemble, open_ensemble
 from aisle.train.lists.latent_context import build_slcm
 from aisle.train.lists.loop import LoopSettings, train_lists
 from aisle.train.lists.run import FitTask, Fitted
+from aisle.train.lists.sequences import build_sequence_model
 from aisle.train.lists.trainee import Trainee
 
 Fit = Callable[..., SavedRecommender]
@@ -67,11 +68,12 @@ BUILDS: dict[type, tuple[Build, Opened]] = {
     deep_collaborative.NcfMlpSpec: (deep.build_ncf_mlp, networks.PairNetwork),
     deep_collaborative.NeuMfSpec: (deep.build_neumf, networks.PairNetwork),
     deep_collaborative.NnmfSpec: (deep.build_nnmf, networks.PairNetwork),
-    sequential.Bert4RecSpec: (sequences.build_bert4rec, SequenceEncoder),
-    sequential.Gru4RecSpec: (sequences.build_gru4rec, SequenceEncoder),
-    sequential.HstuSpec: (sequences.build_hstu, SequenceEncoder),
-    sequential.SasrecSpec: (sequences.build_sasrec, SequenceEncoder),
+    sequential.Bert4RecSpec: (build_sequence_model, SequenceEncoder),
+    sequential.Gru4RecSpec: (build_sequence_model, SequenceEncoder),
+    sequential.HstuSpec: (build_sequence_model, SequenceEncoder),
+    sequential.SasrecSpec: (build_sequence_model, SequenceEncoder),
     sequential.SlcmSpec: (build_slcm, networks.ContextNetwork),
+    sequential.YoutubeDnnSpec: (build_sequence_model, SequenceEncoder),
 }
 
 

@@ -1,6 +1,11 @@
-"""From recipes to what the loop trains: models of sequences."""
+"""From recipes to what the loop trains: models of sequences.
+
+A new one is an encoder here.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -11,81 +16,25 @@ from aisle.models.sequential.gru4rec import GRU4RecEncoder
 from aisle.models.sequential.hstu import HSTUEncoder
 from aisle.models.sequential.sasrec import SASRecEncoder
 from aisle.models.sequential.sequence_model import SequenceModel
-from aisle.recipe.list_models.sequential import Bert4RecSpec, Gru4RecSpec, HstuSpec, SasrecSpec, SequenceModelSpec
-from aisle.train.lists.next_item import Cloze, NextItemSettings, NextItemTrainee
+from aisle.models.sequential.youtube_dnn import MeanEncoder, YouTubeDNN
+from aisle.recipe.list_models.sequential import (
+    Bert4RecSpec,
+    Gru4RecSpec,
+    HstuSpec,
+    SasrecSpec,
+    SequenceModelSpec,
+    YoutubeDnnSpec,
+)
+from aisle.train.lists.next_item import Cloze, NextItemSettings, NextItemTrainee, next_items
 
 
-def build_sasrec(spec: SasrecSpec, split: ListSplit, *, seed: int = 0) -> NextItemTrainee:
-    """SASRec on the training lists."""
+def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int = 0) -> NextItemTrainee:
+    """A model of sequences on the training lists."""
     generator = torch.Generator().manual_seed(seed)
-    encoder = SASRecEncoder(
-        spec.dim,
-        max_length=spec.max_length,
-        num_blocks=spec.num_blocks,
-        num_heads=spec.num_heads,
-        hidden=spec.hidden or spec.dim,
-        dropout=spec.dropout,
-        generator=generator,
-    )
-    return _next_item(encoder, spec, split, seed, generator)
-
-
-def build_hstu(spec: HstuSpec, split: ListSplit, *, seed: int = 0) -> NextItemTrainee:
-    """HSTU on the training lists."""
-    generator = torch.Generator().manual_seed(seed)
-    encoder = HSTUEncoder(
-        spec.dim,
-        max_length=spec.max_length,
-        num_layers=spec.num_layers,
-        num_heads=spec.num_heads,
-        query_dim=spec.query_dim or spec.dim // spec.num_heads,
-        value_dim=spec.value_dim or spec.dim // spec.num_heads,
-        dropout=spec.dropout,
-        generator=generator,
-    )
-    return _next_item(encoder, spec, split, seed, generator)
-
-
-def build_gru4rec(spec: Gru4RecSpec, split: ListSplit, *, seed: int = 0) -> NextItemTrainee:
-    """GRU4Rec on the training lists."""
-    generator = torch.Generator().manual_seed(seed)
-    encoder = GRU4RecEncoder(
-        spec.dim,
-        hidden=spec.hidden or spec.dim,
-        cell=spec.cell,
-        num_layers=spec.num_layers,
-        dropout=spec.dropout,
-        generator=generator,
-    )
-    return _next_item(encoder, spec, split, seed, generator)
-
-
-def build_bert4rec(spec: Bert4RecSpec, split: ListSplit, *, seed: int = 0) -> NextItemTrainee:
-    """BERT4Rec on the training lists."""
-    generator = torch.Generator().manual_seed(seed)
-    encoder = BERT4RecEncoder(
-        spec.dim,
-        max_length=spec.max_length + 1,  # the hidden item stands behind a history
-        num_blocks=spec.num_blocks,
-        num_heads=spec.num_heads,
-        hidden=spec.hidden or 4 * spec.dim,
-        dropout=spec.dropout,
-        generator=generator,
-    )
-    model = ClozeModel(split.num_items, spec.dim, encoder, normalize=spec.normalize, generator=generator)
-    task = Cloze(mask=split.num_items, share=spec.mask_share, last_share=spec.last_share)
-    return NextItemTrainee(model, split.train, split.num_items, _settings(spec, seed), task=task)
-
-
-def _next_item(
-    encoder: nn.Module, spec: SequenceModelSpec, split: ListSplit, seed: int, generator: torch.Generator
-) -> NextItemTrainee:
-    model = SequenceModel(split.num_items, spec.dim, encoder, normalize=spec.normalize, generator=generator)
-    return NextItemTrainee(model, split.train, split.num_items, _settings(spec, seed))
-
-
-def _settings(spec: SequenceModelSpec, seed: int) -> NextItemSettings:
-    return NextItemSettings(
+    encoder = _ENCODERS[type(spec)](spec, generator)
+    frame = _FRAMES.get(type(spec), SequenceModel)
+    model = frame(split.num_items, spec.dim, encoder, normalize=spec.normalize, generator=generator)
+    settings = NextItemSettings(
         max_length=spec.max_length,
         batch_size=spec.batch_size,
         loss=spec.loss.kind,
@@ -96,3 +45,70 @@ def _settings(spec: SequenceModelSpec, seed: int) -> NextItemSettings:
         temperature=spec.loss.temperature,
         seed=seed,
     )
+    if isinstance(spec, Bert4RecSpec):
+        task = Cloze(mask=split.num_items, share=spec.mask_share, last_share=spec.last_share)
+        return NextItemTrainee(model, split.train, split.num_items, settings, task=task)
+    return NextItemTrainee(model, split.train, split.num_items, settings, task=next_items)
+
+
+def _sasrec(spec: SasrecSpec, generator: torch.Generator) -> nn.Module:
+    return SASRecEncoder(
+        spec.dim,
+        max_length=spec.max_length,
+        num_blocks=spec.num_blocks,
+        num_heads=spec.num_heads,
+        hidden=spec.hidden or spec.dim,
+        dropout=spec.dropout,
+        generator=generator,
+    )
+
+
+def _hstu(spec: HstuSpec, generator: torch.Generator) -> nn.Module:
+    return HSTUEncoder(
+        spec.dim,
+        max_length=spec.max_length,
+        num_layers=spec.num_layers,
+        num_heads=spec.num_heads,
+        query_dim=spec.query_dim or spec.dim // spec.num_heads,
+        value_dim=spec.value_dim or spec.dim // spec.num_heads,
+        dropout=spec.dropout,
+        generator=generator,
+    )
+
+
+def _gru4rec(spec: Gru4RecSpec, generator: torch.Generator) -> nn.Module:
+    return GRU4RecEncoder(
+        spec.dim,
+        hidden=spec.hidden or spec.dim,
+        cell=spec.cell,
+        num_layers=spec.num_layers,
+        dropout=spec.dropout,
+        generator=generator,
+    )
+
+
+def _bert4rec(spec: Bert4RecSpec, generator: torch.Generator) -> nn.Module:
+    return BERT4RecEncoder(
+        spec.dim,
+        max_length=spec.max_length + 1,  # the hidden item stands behind a history
+        num_blocks=spec.num_blocks,
+        num_heads=spec.num_heads,
+        hidden=spec.hidden or 4 * spec.dim,
+        dropout=spec.dropout,
+        generator=generator,
+    )
+
+
+def _youtube_dnn(spec: YoutubeDnnSpec, generator: torch.Generator) -> nn.Module:
+    return MeanEncoder(spec.dim, hidden=spec.hidden, dropout=spec.dropout, generator=generator)
+
+
+#: By specification: the encoder, and the frame where it is another than that of most.
+_ENCODERS: dict[type[SequenceModelSpec], Callable[..., nn.Module]] = {
+    Bert4RecSpec: _bert4rec,
+    Gru4RecSpec: _gru4rec,
+    HstuSpec: _hstu,
+    SasrecSpec: _sasrec,
+    YoutubeDnnSpec: _youtube_dnn,
+}
+_FRAMES: dict[type[SequenceModelSpec], type[SequenceModel]] = {Bert4RecSpec: ClozeModel, YoutubeDnnSpec: YouTubeDNN}

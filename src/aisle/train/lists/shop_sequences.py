@@ -14,12 +14,11 @@ from aisle.data.questions import ListSplit
 from aisle.data.snapshots import Snapshot
 from aisle.pipeline.generators import SequenceGenerator
 from aisle.recipe.generators import SequenceSpec
-from aisle.recipe.list_models.sequential import HstuSpec
 from aisle.retrieval import Signals
 from aisle.retrieval.histories import pieces, visitor_histories
 from aisle.train.lists.encoder_export import export_encoder
 from aisle.train.lists.loop import LoopSettings, train_lists
-from aisle.train.lists.sequences import build_hstu, build_sasrec
+from aisle.train.lists.sequences import build_sequence_model
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +34,7 @@ def fit_sequence(name: str, spec: SequenceSpec, snapshot: Snapshot, signals: Sig
     if not (lists.sizes_R >= 2).any():
         return []
     split = ListSplit(snapshot.num_items, lists, no_questions(), no_questions())
-    if isinstance(spec.model, HstuSpec):
-        trainee = build_hstu(spec.model, split, seed=spec.seed)
-    else:
-        trainee = build_sasrec(spec.model, split, seed=spec.seed)
+    trainee = build_sequence_model(spec.model, split, seed=spec.seed)
     settings = LoopSettings(
         epochs=spec.epochs,
         learning_rate=spec.learning_rate,

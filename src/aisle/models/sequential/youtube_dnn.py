@@ -1,0 +1,68 @@
+"""The candidate generation of YouTube: a tower over the mean of what was taken so far makes the vector of a user.
+
+Reference: Covington et al., "Deep neural networks for YouTube recommendations", RecSys 2016, section 3.
+Deviations: lists of items have no times, searches or places, so that the tower reads the mean alone and there is no
+example age; its last layer is linear and not ReLU, so that a user's vector may point anywhere. As in the paper every
+position of a list is an example that knows only what came before it, items have other vectors where they are read and
+where they are sought, and a softmax over drawn negatives is corrected for how they are drawn.
+
+Legend of shapes: B sequences, T positions, V items, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from aisle.models.sequential.sequence_model import SequenceModel
+from aisle.nn.mlp import MLP
+
+
+class MeanEncoder(nn.Module):
+    """The mean of each prefix, by one running sum, then a tower.
+
+    Args:
+        dim: D.
+        hidden: Outputs of the tower's hidden layers.
+        dropout: Share that training drops, of the mean and of hidden values.
+        generator: Draws the first weights.
+    """
+
+    def __init__(self, dim: int, *, hidden: Sequence[int], dropout: float = 0.2, generator: torch.Generator) -> None:
+        super().__init__()
+        self.tower = MLP(dim, [*hidden, dim], last_activation=False, dropout=dropout, generator=generator)
+        self.dropout = dropout
+        self.scale = float(dim**0.5)
+
+    def forward(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
+        """What is expected behind each position [B, T, D]."""
+        is_item_BT1 = is_item_BT[:, :, None].to(embedded_BTD.dtype)
+        sums_BTD = (embedded_BTD * is_item_BT1).cumsum(1)
+        means_BTD = sums_BTD / is_item_BT1.cumsum(1).clamp(min=1)
+        outputs_BTD: Tensor = self.tower(functional.dropout(means_BTD * self.scale, self.dropout, self.training))
+        return outputs_BTD
+
+
+class YouTubeDNN(SequenceModel):
+    """The frame of models whose items have other vectors where they are sought than where they are read.
+
+    Args:
+        num_items: V.
+        dim: D.
+        encoder: From what stands at each position [B, T, D] to what is expected next there [B, T, D].
+        normalize: Whether scores are cosines.
+        generator: Draws the first vectors.
+    """
+
+    def __init__(
+        self, num_items: int, dim: int, encoder: nn.Module, *, normalize: bool, generator: torch.Generator
+    ) -> None:
+        super().__init__(num_items, dim, encoder, normalize=normalize, generator=generator)
+        self.sought = nn.Parameter(torch.randn(num_items, dim, generator=generator) * 0.02)
+
+    def item_vectors(self) -> Tensor:
+        """The vectors [V, D] that queries are compared with."""
+        return functional.normalize(self.sought, dim=1) if self.normalize else self.sought
