@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import signal
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
@@ -24,12 +25,13 @@ from aisle.train.engine.checkpoints import Checkpoint, Checkpoints
 from aisle.train.engine.loop import train_ranker
 from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.sharding import distributed
-from aisle.train.sharding.distributed import RankTraining, check_ranks, train_on_ranks
+from aisle.train.sharding.distributed import RankTraining, check_ranker, check_ranks, train_on_ranks
 from aisle.train.sharding.stored_rows import StoredRows
 from aisle.train.tables.data import PreparedTable, prepare_table
 from aisle.train.tables.directory import TableDirectory
 from aisle.train.tables.evaluation import evaluate_table
 from aisle.train.tables.session import train_table_recipe
+from tests.contracts.rankers import HISTORY, NUM_DENSE, RankerCase
 from tests.tables import DLRM, make_recipe, write_table
 
 with_torchrec = pytest.mark.skipif(
@@ -202,3 +204,7 @@ def test_what_ranks_would_train_otherwise_is_refused(tmp_path: Path, monkeypatch
     hashed = make_recipe(tmp_path / "table.parquet", model=DLRM, tables=tables, training=SHARED)
     with pytest.raises(ConfigError, match="table shop has the kind hashed"):
         train_table_recipe(hashed, tmp_path / "run", table_ranker, num_ranks=2)
+    case = RankerCase("dien", {"histories": {"item": HISTORY}, "length_column": NUM_DENSE - 1})
+    with pytest.raises(ConfigError, match="received one with the auxiliary_weight 1;"):
+        check_ranker(case.build())
+    check_ranker(replace(case, fields=case.fields | {"auxiliary_weight": 0.0}).build())
