@@ -1,4 +1,4 @@
-"""A shell over a copy of the trained shop."""
+"""A shell in an empty directory, and one over a copy of the trained shop."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ class Shell:
         """The only run of the workspace."""
         (run_directory,) = (self.directory / "runs").iterdir()
         return run_directory
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """A shell in an empty directory that is no workspace."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return Shell(tmp_path / "here", capsys)
 
 
 @pytest.fixture

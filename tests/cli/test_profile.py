@@ -5,19 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from aisle.recipe import dump
 from tests.cli.conftest import Shell
 from tests.tables import DLRM, make_recipe, write_table
-
-
-@pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return Shell(tmp_path / "here", capsys)
 
 
 def test_profile_a_recipe(shell: Shell, tmp_path: Path) -> None:

@@ -15,15 +15,6 @@ from tests.tables import DLRM, make_recipe, write_table
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """A shell in an empty directory that is no workspace."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return Shell(tmp_path / "here", capsys)
-
-
-@pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     table = write_table(tmp_path / "table.parquet")
     path = tmp_path / "small.yaml"
@@ -71,7 +62,7 @@ def test_seeds_from_the_shell(shell: Shell, recipe: Path) -> None:
         (["small", "--activate", "never"], 2, "--activate: only the recipe of a shop takes it"),
         (["small", "--set", "model.kind=dlmr"], 1, "model"),
         (["small", "--set", "data.train=gone.parquet"], 1, "gone.parquet"),
-        (["shop", "--seeds", "0,1"], 2, "--seeds: only the recipe of a table or of lists takes it"),
+        (["shop", "--seeds", "0,1"], 2, "--seeds: only the recipe of a table, of lists or of actions takes it"),
         (["shop", "--folds", "3"], 2, "--folds: only the recipe of a table takes it"),
     ],
 )

@@ -17,14 +17,6 @@ RULES = {"kind": "rules"}
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
-    """A shell in an empty directory that is no workspace."""
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return Shell(tmp_path / "here", capsys)
-
-
-@pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(dump(make_list_recipe(write_lists(tmp_path / "lists.parquet"), RULES)))

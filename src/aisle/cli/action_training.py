@@ -9,8 +9,7 @@ import click
 
 from aisle.cli.list_training import needing_torch
 from aisle.cli.output import write_json, write_table
-from aisle.cli.progress import show_progress
-from aisle.cli.run_options import RunOptions
+from aisle.cli.run_options import RunOptions, report_run, training_at
 
 if TYPE_CHECKING:
     from aisle.recipe import ActionRecipe
@@ -20,21 +19,13 @@ def train_action_run(recipe: ActionRecipe, options: RunOptions) -> None:
     """Train, and report."""
     with needing_torch():
         from aisle.train.lists.action_run import train_action_recipe
+    from aisle.train.lists.action_directory import ActionDirectory
 
     output = options.directory(recipe.name)
-    try:
-        with show_progress() as progress:
-            run = train_action_recipe(recipe, output, resume=options.resume, progress=progress)
-    except KeyboardInterrupt:
-        click.echo(f"What is finished is kept: aisle train --resume -o {output} goes on.", err=True)
-        raise
-    metrics = run.read_metrics()
-    if options.as_json:
-        write_json({**metrics, "run": str(run.path)})
-        return
-    _write_methods({metrics["model"]: metrics, **metrics["baselines"]})
-    _write_differences(metrics["baselines"])
-    click.echo(f"\nRun: {run.path}")
+    seeds = options.plan(ActionDirectory(output)).seeds
+    with training_at(output) as progress:
+        run = train_action_recipe(recipe, output, seeds=seeds, resume=options.resume, progress=progress)
+    report_run(run, options.as_json, _write_metrics)
 
 
 def evaluate_actions(path: Path, as_json: bool) -> None:
@@ -49,6 +40,15 @@ def evaluate_actions(path: Path, as_json: bool) -> None:
         return
     click.echo(f"{report['counts']['test_rows']:,} people, {report['counts']['items']:,} items")
     _write_methods({report["model"]: report})
+
+
+def _write_metrics(metrics: dict[str, Any]) -> None:
+    """The model beside the baselines; of several trainings their mean, with the spread over seeds."""
+    _write_methods({metrics["model"]: metrics, **metrics["baselines"]})
+    if "deviations" in metrics:
+        spread = ", ".join(f"{name} {value:.4f}" for name, value in metrics["deviations"].items())
+        click.echo(f"\nThe mean over seeds {', '.join(map(str, metrics['seeds']))}; deviation: {spread}")
+    _write_differences(metrics["baselines"])
 
 
 def _write_methods(methods: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import click
 
 from aisle.cli.output import write_json, write_table
 from aisle.cli.progress import show_progress
-from aisle.cli.run_options import RunOptions
+from aisle.cli.run_options import RunOptions, report_run, training_at
 
 if TYPE_CHECKING:
     from aisle.recipe import ListRecipe
@@ -22,24 +22,14 @@ def train_list_run(recipe: ListRecipe, options: RunOptions) -> None:
     """Train, and report."""
     with needing_torch():
         from aisle.train.lists.registry import fit_lists
-    from aisle.train.lists.directory import ListDirectory, is_list_run
+    from aisle.train.lists.directory import ListDirectory
     from aisle.train.lists.run import train_list_recipe
 
-    output, seeds = options.directory(recipe.name), options.seeds
-    if options.resume and not seeds and is_list_run(output):
-        seeds = ListDirectory(output).plan().seeds
-    try:
-        with show_progress() as progress:
-            run = train_list_recipe(recipe, output, fit_lists, seeds=seeds, resume=options.resume, progress=progress)
-    except KeyboardInterrupt:
-        click.echo(f"What is finished is kept: aisle train --resume -o {output} goes on.", err=True)
-        raise
-    metrics = run.read_metrics()
-    if options.as_json:
-        write_json({**metrics, "run": str(run.path)})
-        return
-    write_list_metrics(metrics)
-    click.echo(f"\nRun: {run.path}")
+    output = options.directory(recipe.name)
+    seeds = options.plan(ListDirectory(output)).seeds
+    with training_at(output) as progress:
+        run = train_list_recipe(recipe, output, fit_lists, seeds=seeds, resume=options.resume, progress=progress)
+    report_run(run, options.as_json, write_list_metrics)
 
 
 def evaluate_list(path: Path, as_json: bool) -> None:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aisle.cli.output import write_json, write_table
-from aisle.cli.progress import show_progress
-from aisle.cli.run_options import RunOptions
+from aisle.cli.output import write_table
+from aisle.cli.run_options import RunOptions, report_run, training_at
 
 if TYPE_CHECKING:
     from aisle.recipe import TableRecipe
@@ -17,34 +16,21 @@ if TYPE_CHECKING:
 def train_table_run(recipe: TableRecipe, options: RunOptions) -> None:
     """Train, and report."""
     from aisle.assemble import table_ranker
-    from aisle.train.recipe_run import RunPlan
-    from aisle.train.tables.directory import TableDirectory, is_table_run
+    from aisle.train.tables.directory import TableDirectory
     from aisle.train.tables.session import train_table_recipe
 
     output = options.directory(recipe.name)
-    plan = RunPlan(options.seeds, options.folds or 0)
-    if options.resume and plan == RunPlan() and is_table_run(output):
-        plan = TableDirectory(output).plan()
-    try:
-        with show_progress() as progress:
-            run = train_table_recipe(
-                recipe,
-                output,
-                table_ranker,
-                plan=plan,
-                resume=options.resume,
-                num_ranks=options.procs or 1,
-                progress=progress,
-            )
-    except KeyboardInterrupt:
-        click.echo(f"What is finished is kept: aisle train --resume -o {output} goes on.", err=True)
-        raise
-    metrics = run.read_metrics()
-    if options.as_json:
-        write_json({**metrics, "run": str(run.path)})
-        return
-    write_metrics(metrics)
-    click.echo(f"\nRun: {run.path}")
+    with training_at(output) as progress:
+        run = train_table_recipe(
+            recipe,
+            output,
+            table_ranker,
+            plan=options.plan(TableDirectory(output)),
+            resume=options.resume,
+            num_ranks=options.procs or 1,
+            progress=progress,
+        )
+    report_run(run, options.as_json, write_metrics)
 
 
 def write_metrics(metrics: dict[str, Any]) -> None:

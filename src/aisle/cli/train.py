@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 @click.option("--set", "overrides", multiple=True, metavar="A.B=C", help="Override one value of the recipe.")
 @click.option("-o", "output", type=click.Path(file_okay=False, path_type=Path), help="The run directory to write.")
 @click.option("--resume", is_flag=True, help="Go on with the training that was interrupted, if there is one.")
-@click.option("--seeds", metavar="0,1,2", help="Of a table or lists: train once for each seed; report mean and spread.")
+@click.option(
+    "--seeds",
+    metavar="0,1,2",
+    help="Of a table, lists or actions: train once for each seed; report mean and spread.",
+)
 @click.option(
     "--folds",
     type=click.IntRange(2, 255),
@@ -101,11 +105,10 @@ def command(
         train_list_run(parsed, options)
     elif isinstance(parsed, recipes.ActionRecipe):
         _refuse("shop", {"--activate": activate, "--jobs": jobs})
-        _refuse("table or of lists", {"--seeds": seeds})
         _refuse("table", {"--folds": folds, "--procs": procs})
         train_action_run(parsed, options)
     else:
-        _refuse("table or of lists", {"--seeds": seeds})
+        _refuse("table, of lists or of actions", {"--seeds": seeds})
         _refuse("table", {"--folds": folds, "--procs": procs})
         _train_shop(context, parsed, output, resume, activate, jobs, as_json)
 

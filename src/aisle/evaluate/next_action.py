@@ -5,7 +5,7 @@ Legend of shapes: R questions, K candidates, A actions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -40,21 +40,30 @@ def report_actions(ranker: Predictions, baselines: Mapping[str, Predictions]) ->
     """The metrics of a ranker on the test with 95 % intervals, and how it differs from baselines on the same rows.
 
     Returns:
-        ``metrics`` and ``intervals`` (bootstrap over people) by name, as ``test/auc``; of each of the ``baselines`` its
-        ``metrics`` and the ranker's ``differences`` from it, paired over people.
+        ``metrics`` and ``intervals`` (bootstrap over people) by name, as ``test/auc``, and ``baselines``, see
+        :func:`compare_with_baselines`.
     """
     intervals = {name: found["interval"] for name, found in bootstrap_ensemble([ranker]).items()}
     return {
         "metrics": named_metrics({"test": ranker}),
         "intervals": {metric_name("test", name): interval for name, interval in intervals.items()},
-        "baselines": {
-            name: {
-                "metrics": named_metrics({"test": one}),
-                "differences": {
-                    metric_name("test", metric): asdict(difference([ranker], [one], metric))
-                    for metric in PAIRED_METRICS
-                },
-            }
-            for name, one in baselines.items()
-        },
+        "baselines": compare_with_baselines([ranker], baselines),
+    }
+
+
+def compare_with_baselines(seeds: Sequence[Predictions], baselines: Mapping[str, Predictions]) -> dict[str, Any]:
+    """How a ranker, trained once or under several seeds, differs from baselines on the same rows.
+
+    Returns:
+        By the baseline's name its ``metrics`` and the ranker's ``differences`` from it, paired over people; of several
+        seeds the intervals cover other seeds too.
+    """
+    return {
+        name: {
+            "metrics": named_metrics({"test": one}),
+            "differences": {
+                metric_name("test", metric): asdict(difference(seeds, [one], metric)) for metric in PAIRED_METRICS
+            },
+        }
+        for name, one in baselines.items()
     }

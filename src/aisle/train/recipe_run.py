@@ -14,11 +14,14 @@ from typing import Self
 
 import orjson
 
+from aisle.bundle import Bundle
 from aisle.errors import ConfigError, DataError
+from aisle.evaluate.predictions import Predictions
 from aisle.recipe import Recipe, TableRecipe, dump, load
-from aisle.train.run_files import CHECKPOINTS_NAME, LOG_NAME, RECIPE_NAME, RunFiles, write_atomically
+from aisle.train.run_files import BUNDLE_NAME, CHECKPOINTS_NAME, LOG_NAME, RECIPE_NAME, RunFiles, write_atomically
 from aisle.train.run_log import log_to
 
+PREDICTIONS_NAME = "predictions"
 _PLAN_NAME = "plan.json"
 
 
@@ -38,6 +41,11 @@ class RunPlan:
 @dataclass(frozen=True)
 class RecipeRun(RunFiles):
     """The files of one run, or of a group of runs."""
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a training was ever begun here."""
+        return (self.path / RECIPE_NAME).is_file()
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -61,7 +69,7 @@ class RecipeRun(RunFiles):
             ConfigError: the directory has other files, or is of another recipe.
         """
         remains = {CHECKPOINTS_NAME, LOG_NAME}
-        if resume and (self.path / RECIPE_NAME).is_file():
+        if resume and self.is_begun:
             self._check_same(recipe, plan)
         elif self.path.exists() and {entry.name for entry in self.path.iterdir()} - remains:
             raise ConfigError(
@@ -108,6 +116,19 @@ class RecipeRun(RunFiles):
         """Remove what only an unfinished training needs."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
 
+    def open_bundle(self) -> Bundle:
+        """The trained model.
+
+        Raises:
+            DataError: the run is not finished, or is a group of runs that have one each.
+        """
+        self.read_metrics()
+        if not self.bundle.is_dir():
+            parts = ", ".join(place.name for place in sorted(self.path.glob("*-*")) if (place / BUNDLE_NAME).is_dir())
+            remedy = f"evaluate one of its runs: {parts}" if parts else "its members have none; evaluate these"
+            raise DataError(f"{self.path}: expected a run with a bundle, it has none; {remedy}")
+        return Bundle.open(self.bundle)
+
     def of_seed(self, seed: int) -> Self:
         """The training of one seed."""
         return type(self)(self.path / f"seed-{seed}")
@@ -116,6 +137,33 @@ class RecipeRun(RunFiles):
         """The trainings of a group of seeds, or this one."""
         seeds = self.read_metrics().get("seeds", ())
         return [self.of_seed(seed) for seed in seeds] or [self]
+
+
+class PredictedRun(RecipeRun):
+    """The files of one run, or of a group, whose test rows have predictions in ``predictions/<set>/``."""
+
+    def save_predictions(self, name: str, predictions: Predictions) -> None:
+        """Keep the predictions of one set."""
+        place = self.path / PREDICTIONS_NAME / name
+        shutil.rmtree(place, ignore_errors=True)  # of a training that was killed
+        predictions.save(place)
+
+    def predictions(self, name: str) -> Predictions:
+        """The predictions of one set.
+
+        Raises:
+            DataError: the run is not finished, or has no such set.
+        """
+        self.read_metrics()
+        place = self.path / PREDICTIONS_NAME / name
+        if not place.is_dir():
+            names = ", ".join(self.prediction_names()) or "none"
+            raise DataError(f"{self.path}: expected predictions of {name!r}, received those of {names}")
+        return Predictions.load(place)
+
+    def prediction_names(self) -> list[str]:
+        """The sets that there are predictions of."""
+        return sorted(place.name for place in (self.path / PREDICTIONS_NAME).glob("*") if place.is_dir())
 
 
 def _on_any_device(recipe: Recipe) -> Recipe:

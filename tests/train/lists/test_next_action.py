@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 
@@ -17,12 +16,11 @@ from aisle.data.item_lists import ItemLists
 from aisle.errors import ConfigError, DataError
 from aisle.models.sequential.hstu_ranker import HSTURanker
 from aisle.pipeline.action_ranker import ActionRanker
-from aisle.recipe import ActionRecipe, load, parse_strict
+from aisle.recipe import load
 from aisle.train.lists.action_directory import MODEL_FOLDER, ActionDirectory, is_action_run
 from aisle.train.lists.action_run import evaluate_action_run, train_action_recipe
 from aisle.train.lists.next_action import NextActionTrainee, TorchActionRanker
-
-NUM_ITEMS = 12
+from tests.actions import NUM_ITEMS, make_action_recipe, write_likes
 
 
 def lists_of(sizes: list[int]) -> ActionLists:
@@ -80,40 +78,12 @@ def test_exported_as_trained() -> None:
     np.testing.assert_allclose(read, expected, rtol=1e-6)
 
 
-def write_likes(path: Path, num_users: int = 240) -> Path:
-    """Half of the people like even items, half odd ones."""
-    generator = np.random.default_rng(0)
-    items = generator.integers(0, NUM_ITEMS, (num_users, 12))
-    likes = (items + np.arange(num_users)[:, None]) % 2 == 0
-    at = np.tile(np.arange(12), num_users)
-    user = np.repeat(np.arange(num_users), 12)
-    frame = pl.DataFrame({"user_id": user, "item": items.ravel(), "did": np.where(likes, "like", "pass").ravel()})
-    frame.with_columns(at=at).sample(fraction=1, shuffle=True, seed=0).write_parquet(path)
-    return path
-
-
-def recipe_of(path: Path, *, epochs: int, **sections: Any) -> ActionRecipe:
-    document = {
-        "kind": "action",
-        "name": "likes",
-        "data": {
-            "train": str(path),
-            "columns": {"item": "item", "action": "did", "order": "at"},
-            "positive": ["like"],
-        },
-        "model": {"kind": "hstu-ranker", "dim": 16, "max_length": 12, "dropout": 0.0},
-        "train": {"epochs": epochs, "learning_rate": 0.01, "evaluate_every": 10},
-        **sections,
-    }
-    return parse_strict(ActionRecipe, document, "recipe")
-
-
 def without_times(metrics: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in metrics.items() if name != "timing"}
 
 
 def test_a_run_learns_what_no_mean_tells(tmp_path: Path) -> None:
-    run = train_action_recipe(recipe_of(write_likes(tmp_path / "likes.parquet"), epochs=30), tmp_path / "run")
+    run = train_action_recipe(make_action_recipe(write_likes(tmp_path / "likes.parquet"), epochs=30), tmp_path / "run")
     metrics = run.read_metrics()
     assert metrics["metrics"]["test/auc"] > 0.97 and metrics["metrics"]["test/accuracy"] > 0.93
     for baseline in metrics["baselines"].values():
@@ -134,7 +104,7 @@ def test_a_run_learns_what_no_mean_tells(tmp_path: Path) -> None:
 def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from aisle.train.engine.checkpoints import Checkpoints
 
-    recipe = recipe_of(write_likes(tmp_path / "likes.parquet", num_users=48), epochs=2)
+    recipe = make_action_recipe(write_likes(tmp_path / "likes.parquet", num_users=48), epochs=2)
     whole = train_action_recipe(recipe, tmp_path / "whole")
     monkeypatch.setattr(Checkpoints, "is_due", lambda self, done: True)
 
@@ -152,3 +122,26 @@ def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path: Path, monkeypat
         train_action_recipe(recipe, killed.path)
     train_action_recipe(recipe, killed.path, resume=True)
     assert without_times(killed.read_metrics()) == without_times(whole.read_metrics())
+
+
+def test_seeds_are_trained_apart_and_said_together(tmp_path: Path) -> None:
+    recipe = make_action_recipe(write_likes(tmp_path / "likes.parquet", num_users=48), epochs=2)
+    alone = train_action_recipe(recipe.model_copy(update={"seed": 3}), tmp_path / "alone")
+    group = train_action_recipe(recipe, tmp_path / "group", seeds=[0, 3])
+    metrics, parts = group.read_metrics(), [part.read_metrics() for part in group.trainings()]
+    assert metrics["seeds"] == [0, 3] == [part["seed"] for part in parts]
+    assert without_times(parts[1]) == {**without_times(alone.read_metrics()), "model_bytes": parts[1]["model_bytes"]}
+    values = [part["metrics"]["test/logloss"] for part in parts]
+    assert values[0] != values[1]
+    assert metrics["per_run"]["test/logloss"] == values
+    assert metrics["metrics"]["test/logloss"] == pytest.approx(np.mean(values))
+    assert metrics["deviations"]["test/logloss"] == pytest.approx(np.std(values, ddof=1))
+    for name, baseline in metrics["baselines"].items():
+        assert baseline["metrics"] == parts[0]["baselines"][name]["metrics"]
+        gap = baseline["differences"]["test/logloss"]
+        assert gap["value"] == pytest.approx(np.mean(values) - baseline["metrics"]["test/logloss"], abs=1e-6)
+        assert gap["low"] < gap["value"] < gap["high"]
+    with pytest.raises(DataError, match="evaluate one of its runs: seed-0, seed-3"):
+        evaluate_action_run(group)
+    with pytest.raises(ConfigError, match="two or more different seeds"):
+        train_action_recipe(recipe, tmp_path / "one", seeds=[1])

@@ -1,4 +1,4 @@
-"""One training of a recipe of actions: from a file to a run directory, resumed exactly after a kill."""
+"""One training of a recipe of actions: from a file to a run directory, resumed exactly after a kill; or one a seed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import logging
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from aisle.bundle import Bundle, BundleWriter
 from aisle.data.action_lists import ActionSplit, split_actions
 from aisle.errors import DataError
 from aisle.evaluate.action_baselines import fit_action_baselines
-from aisle.evaluate.next_action import predict_actions, report_actions
+from aisle.evaluate.next_action import compare_with_baselines, predict_actions, report_actions
 from aisle.evaluate.predictions import named_metrics
 from aisle.pipeline.action_ranker import ActionRanker
 from aisle.progress import Progress, silent
@@ -24,19 +25,27 @@ from aisle.train.engine.checkpoints import Checkpoints
 from aisle.train.lists.action_directory import MODEL_FOLDER, ActionDirectory
 from aisle.train.lists.loop import ListFit, LoopSettings, train_lists
 from aisle.train.lists.next_action import NextActionTrainee, TorchActionRanker, build_hstu_ranker
+from aisle.train.recipe_run import RunPlan
 from aisle.train.run_files import RECIPE_NAME
+from aisle.train.seed_runs import check_seeds, summarize, train_each_seed
 
 logger = logging.getLogger(__name__)
 
 
 def train_action_recipe(
-    recipe: ActionRecipe, output: Path, *, resume: bool = False, progress: Progress = silent
+    recipe: ActionRecipe,
+    output: Path,
+    *,
+    seeds: Sequence[int] = (),
+    resume: bool = False,
+    progress: Progress = silent,
 ) -> ActionDirectory:
-    """Train a recipe of actions and write its run directory.
+    """Train a recipe of actions and write its run directory; with seeds one training each, and what they say together.
 
     Args:
         recipe: What to train.
         output: The run directory; one that is finished is left as it is.
+        seeds: Two or more; missing: one training under the recipe's seed.
         resume: Go on with what was interrupted there.
         progress: Told of each step.
 
@@ -44,11 +53,14 @@ def train_action_recipe(
         ConfigError: the directory has files and is not to be resumed, or is of another recipe.
         DataError: the data is not as it must be.
     """
+    check_seeds(seeds)
     run = ActionDirectory(output.resolve())
-    run.begin(recipe, resume=resume)
+    run.begin(recipe, RunPlan(seeds=tuple(seeds)), resume=resume)
     with run.training():
-        if not run.is_written:
+        if not run.is_written and not seeds:
             _train(recipe, run, progress)
+        elif not run.is_written:
+            _train_seeds(recipe, run, seeds, progress)
         run.finish()
     return run
 
@@ -60,16 +72,30 @@ def evaluate_action_run(run: ActionDirectory) -> dict[str, Any]:
         ``metrics`` of the test, and ``counts``.
 
     Raises:
-        DataError: the run is not finished, or its data is another.
+        DataError: the run is not finished, has no bundle, or its data is another.
     """
-    model = run.read_metrics()["model"]
-    bundle, split = Bundle.open(run.bundle), split_actions(run.recipe().data)
+    bundle, split = run.open_bundle(), split_actions(run.recipe().data)
     if not split.item_ids.equals(bundle.read_frame("items")["item_id"]):
         raise DataError(f"{run.recipe().data.train}: expected the items of the run's training, received others")
     predictions = predict_actions(ActionRanker.load(bundle, MODEL_FOLDER), split.test, split.is_positive_A)
-    report = {"model": model, "counts": _counts(split), "metrics": named_metrics({"test": predictions})}
+    report = {
+        "model": run.read_metrics()["model"],
+        "counts": _counts(split),
+        "metrics": named_metrics({"test": predictions}),
+    }
     run.write_evaluation(report)
     return report
+
+
+def _train_seeds(recipe: ActionRecipe, group: ActionDirectory, seeds: Sequence[int], progress: Progress) -> None:
+    def train(of_seed: ActionRecipe) -> ActionDirectory:
+        return train_action_recipe(of_seed, group.of_seed(of_seed.seed).path, resume=True, progress=progress)
+
+    runs = train_each_seed(recipe, seeds, train, progress)
+    each = [run.read_metrics() for run in runs]
+    baselines = {name: runs[0].predictions(name) for name in each[0]["baselines"]}  # no seed has a part in them
+    compared = compare_with_baselines([run.predictions("test") for run in runs], baselines)
+    group.write_metrics({**summarize(each), "seeds": list(seeds), "baselines": compared})
 
 
 def _train(recipe: ActionRecipe, run: ActionDirectory, progress: Progress) -> None:
@@ -99,7 +125,11 @@ def _train(recipe: ActionRecipe, run: ActionDirectory, progress: Progress) -> No
         "parameters": sum(parameter.numel() for parameter in trainee.network.parameters()),
         "model_bytes": bundle.num_bytes,
         **report_actions(predictions, baselines),
-        "timing": {"train_seconds": round(seconds, 3), "epochs": fit.num_epochs},
+        "timing": {
+            "train_seconds": round(seconds, 3),
+            "samples_per_second": round(fit.num_epochs * len(split.train) / seconds, 1),
+            "epochs": fit.num_epochs,
+        },
         "data": _counts(split),
     }
     run.write_metrics(document)

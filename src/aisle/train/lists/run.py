@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.list_splits import split_lists
 from aisle.data.questions import ListSplit
-from aisle.errors import ConfigError, DataError
+from aisle.errors import DataError
 from aisle.evaluate.full_ranking import ListRecommender, SavedRecommender, evaluate_split
 from aisle.metrics import bootstrap_mean
 from aisle.progress import Progress, silent
@@ -26,6 +27,7 @@ from aisle.recipe.list_models.transitions import BlendSpec
 from aisle.train.lists.directory import MODEL_FOLDER, ListDirectory
 from aisle.train.recipe_run import RunPlan
 from aisle.train.run_files import RECIPE_NAME
+from aisle.train.seed_runs import check_seeds, summarize, train_each_seed
 
 logger = logging.getLogger(__name__)
 
@@ -85,20 +87,16 @@ def train_list_recipe(
         ConfigError: the directory has files and is not to be resumed, or is of another recipe.
         DataError: the data is not as it must be.
     """
-    if seeds and (len(seeds) < 2 or len(set(seeds)) < len(seeds)):
-        raise ConfigError(f"--seeds: expected two or more different seeds, received {list(seeds)}; one: --set seed=N")
+    check_seeds(seeds)
     run = ListDirectory(output.resolve())
     run.begin(recipe, RunPlan(seeds=tuple(seeds)), resume=resume)
     with run.training():
         if not run.is_written and not seeds:
             _train(recipe, run, fit, progress)
         elif not run.is_written:
-            parts = []
-            for seed in seeds:
-                of_seed = recipe.model_copy(update={"seed": seed})
-                part = train_list_recipe(of_seed, run.of_seed(seed).path, fit, resume=True, progress=progress)
-                parts.append(part.read_metrics())
-            run.write_metrics(_together(parts, seeds))
+            train = partial(_train_seed, run, fit, progress)
+            parts = [part.read_metrics() for part in train_each_seed(recipe, seeds, train, progress)]
+            run.write_metrics({**summarize(parts), "seeds": list(seeds)})
         run.finish()
     return run
 
@@ -119,11 +117,7 @@ def evaluate_list_run(
     Raises:
         DataError: the run is not finished, has no bundle, or its data is not there any more, or is another.
     """
-    model = run.read_metrics()["model"]
-    if not run.bundle.is_dir():
-        parts = ", ".join(part.path.name for part in run.trainings())
-        raise DataError(f"{run.path}: expected a run with a bundle, it has none; evaluate one of its runs: {parts}")
-    recipe, bundle = run.recipe(), Bundle.open(run.bundle)
+    recipe, bundle = run.recipe(), run.open_bundle()
     split, item_ids = split_lists(recipe.data)
     if not item_ids.equals(bundle.read_frame("items")["item_id"]):
         raise DataError(f"{recipe.data.train}: expected the items of the run's training, received others")
@@ -131,13 +125,17 @@ def evaluate_list_run(
     values = _with_halves(split, found)
     report = {
         "protocol": split.protocol,
-        "model": model,
+        "model": run.read_metrics()["model"],
         "counts": _counts(split),
         "metrics": _means(values),
         "intervals": _intervals(values),
     }
     run.write_evaluation(report)
     return report
+
+
+def _train_seed(group: ListDirectory, fit: FitLists, progress: Progress, recipe: ListRecipe) -> ListDirectory:
+    return train_list_recipe(recipe, group.of_seed(recipe.seed).path, fit, resume=True, progress=progress)
 
 
 def _train(recipe: ListRecipe, run: ListDirectory, fit: FitLists, progress: Progress) -> None:
@@ -231,24 +229,3 @@ def _with_halves(split: ListSplit, values: Mapping[str, NDArray[np.float64]]) ->
         halves[f"{name}/repeat"] = np.where(is_repeat_R, one, np.nan)
         halves[f"{name}/new"] = np.where(is_repeat_R, np.nan, one)
     return halves
-
-
-def _together(parts: Sequence[dict[str, Any]], seeds: Sequence[int]) -> dict[str, Any]:
-    """The mean of each metric over seeds, its sample standard deviation and the seeds' values."""
-    names = list(parts[0]["metrics"])
-    per_run = {name: [part["metrics"][name] for part in parts] for name in names}
-    return {
-        "model": parts[0]["model"],
-        "seeds": list(seeds),
-        "parameters": parts[0]["parameters"],
-        "model_bytes": parts[0]["model_bytes"],
-        "metrics": {name: float(np.mean(values)) for name, values in per_run.items()},
-        "deviations": {name: float(np.std(values, ddof=1)) for name, values in per_run.items()},
-        "per_run": per_run,
-        "timing": {
-            "train_seconds": round(sum(part["timing"]["train_seconds"] for part in parts), 3),
-            "samples_per_second": round(float(np.mean([part["timing"]["samples_per_second"] for part in parts])), 1),
-            "epochs": round(float(np.mean([part["timing"]["epochs"] for part in parts])), 3),
-        },
-        "data": parts[0]["data"],
-    }

@@ -7,23 +7,20 @@ training is unfinished. Nothing here needs torch.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from aisle.errors import DataError
-from aisle.evaluate.predictions import Predictions
 from aisle.recipe import TableRecipe, load
-from aisle.train.recipe_run import RecipeRun
+from aisle.train.recipe_run import PREDICTIONS_NAME, PredictedRun
 from aisle.train.run_files import RECIPE_NAME
 
-PREDICTIONS_NAME = "predictions"
 #: The name of the training rows' predictions: of rows that a run was trained on, or out of fold.
 TRAIN_SET = "train"
 
 
 @dataclass(frozen=True)
-class TableDirectory(RecipeRun):
+class TableDirectory(PredictedRun):
     """The files of one run of a table recipe, or of a group of such runs."""
 
     def recipe(self) -> TableRecipe:
@@ -37,29 +34,6 @@ class TableDirectory(RecipeRun):
         if not isinstance(recipe, TableRecipe):
             raise DataError(f"{self.path}: expected a run of a table recipe; `aisle train RECIPE -o RUN` makes one")
         return recipe
-
-    def save_predictions(self, name: str, predictions: Predictions) -> None:
-        """Keep the predictions of one set."""
-        place = self.path / PREDICTIONS_NAME / name
-        shutil.rmtree(place, ignore_errors=True)  # of a training that was killed
-        predictions.save(place)
-
-    def predictions(self, name: str) -> Predictions:
-        """The predictions of one set.
-
-        Raises:
-            DataError: the run is not finished, or has no such set.
-        """
-        self.read_metrics()
-        place = self.path / PREDICTIONS_NAME / name
-        if not place.is_dir():
-            names = ", ".join(self.prediction_names()) or "none"
-            raise DataError(f"{self.path}: expected predictions of {name!r}, received those of {names}")
-        return Predictions.load(place)
-
-    def prediction_names(self) -> list[str]:
-        """The sets that there are predictions of."""
-        return sorted(place.name for place in (self.path / PREDICTIONS_NAME).glob("*") if place.is_dir())
 
     def of_fold(self, fold: int) -> TableDirectory:
         """The training that leaves out one fold."""

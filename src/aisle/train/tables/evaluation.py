@@ -35,16 +35,11 @@ def evaluate_table(run: TableDirectory, progress: Progress = silent) -> dict[str
     Raises:
         DataError: the run has no bundle, or its data is not there any more, or is another.
     """
-    metrics = run.read_metrics()
-    if not run.bundle.is_dir():
-        parts = ", ".join(place.name for place in sorted(run.path.glob("*-*")) if (place / "bundle").is_dir())
-        remedy = f"evaluate one of its runs: {parts}" if parts else "its members have none; evaluate these"
-        raise DataError(f"{run.path}: expected a run with a bundle, it has none; {remedy}")
-    bundle = Bundle.open(run.bundle)
+    bundle = run.open_bundle()
     predicted = _score(bundle, progress)
     report = {
         "protocol": PROTOCOL,
-        "model": metrics["model"],
+        "model": run.read_metrics()["model"],
         "counts": {name: len(one) for name, one in predicted.items()},
         "metrics": named_metrics(predicted),
         "max_logit_difference": max(_difference(run, name, one) for name, one in predicted.items()),

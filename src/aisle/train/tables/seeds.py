@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from aisle.evaluate.predictions import Predictions, bootstrap_ensemble, metric_name, named_metrics
 from aisle.recipe import TableRecipe
 from aisle.train.recipe_run import RunPlan
+from aisle.train.seed_runs import summarize, train_each_seed
 from aisle.train.tables.directory import TRAIN_SET, TableDirectory
 from aisle.train.tables.run import TableTraining, train_table
 
@@ -38,12 +37,10 @@ def train_seeds(recipe: TableRecipe, seeds: Sequence[int], output: Path, trainin
     group.begin(recipe, RunPlan(seeds=tuple(seeds)), resume=training.resume)
     with group.training():
         if not group.is_written:
-            runs: list[TableDirectory] = []
-            for seed in seeds:
-                training.progress("train the seeds", len(runs), len(seeds))
-                of_seed = recipe.model_copy(update={"seed": seed})
-                runs.append(train_table(of_seed, group.of_seed(seed).path, training.resumed()))
-            training.progress("train the seeds", len(runs), len(seeds))
+            resumed = training.resumed()
+            runs = train_each_seed(
+                recipe, seeds, lambda one: train_table(one, group.of_seed(one.seed).path, resumed), training.progress
+            )
             write_group(group, runs, {"seeds": list(seeds)})
         group.finish()
     return group
@@ -65,10 +62,7 @@ def write_group(group: TableDirectory, runs: Sequence[TableDirectory], which: di
         group.save_predictions(name, one)
     group.write_metrics(
         {
-            "model": each[0]["model"],
-            "parameters": each[0]["parameters"],
-            "model_bytes": each[0]["model_bytes"],
-            **_over_runs(each),
+            **summarize(each),
             "mean_prediction": {
                 "metrics": named_metrics(means),
                 "intervals": {
@@ -77,28 +71,6 @@ def write_group(group: TableDirectory, runs: Sequence[TableDirectory], which: di
                     for metric, found in bootstrap_ensemble(several).items()
                 },
             },
-            "timing": _timing([one["timing"] for one in each]),
-            "data": each[0]["data"],
             **which,
         }
     )
-
-
-def _over_runs(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Mean, sample standard deviation and all values of the metrics that every run has."""
-    names = [name for name in each[0]["metrics"] if all(name in one["metrics"] for one in each)]
-    values = {name: [one["metrics"][name] for one in each] for name in names}
-    return {
-        "metrics": {name: float(np.mean(several)) for name, several in values.items()},
-        "deviations": {name: float(np.std(several, ddof=1)) for name, several in values.items()},
-        "per_run": values,
-    }
-
-
-def _timing(each: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Seconds in all; speed and epochs of one training, on average."""
-    return {
-        "train_seconds": round(sum(one["train_seconds"] for one in each), 3),
-        "samples_per_second": round(float(np.mean([one["samples_per_second"] for one in each])), 1),
-        "epochs": round(float(np.mean([one["epochs"] for one in each])), 3),
-    }

@@ -13,6 +13,7 @@ from aisle.progress import Progress, silent
 from aisle.recipe import TableRecipe
 from aisle.train.engine.devices import training_device
 from aisle.train.recipe_run import RunPlan
+from aisle.train.seed_runs import check_seeds
 from aisle.train.sharding.distributed import check_ranks
 from aisle.train.tables.data import PreparedTable, prepare_table
 from aisle.train.tables.directory import TRAIN_SET, TableDirectory
@@ -89,10 +90,7 @@ def prepared(recipe: TableRecipe, progress: Progress = silent) -> PreparedTable:
 def _check(recipe: TableRecipe, plan: RunPlan) -> None:
     if plan.seeds and plan.folds:
         raise ConfigError("expected --seeds or --folds, received both; folds are drawn by the recipe's one seed")
-    if plan.seeds and (len(plan.seeds) < 2 or len(set(plan.seeds)) < len(plan.seeds)):
-        raise ConfigError(
-            f"--seeds: expected two or more different seeds, received {list(plan.seeds)}; one: --set seed=N"
-        )
+    check_seeds(plan.seeds)
     if plan.folds and not 2 <= plan.folds <= 255:
         raise ConfigError(f"--folds: expected from 2 to 255, received {plan.folds}")
     if plan.folds and recipe.data.tasks:
