@@ -39,6 +39,18 @@ def test_an_id_outside_its_table_is_the_unknown_one_in_training_and_in_serving()
     assert np.array_equal(lookup.lookup(outside.numpy()), lookup.lookup(unknown.numpy()))
 
 
+def test_rounded_vectors_are_those_that_autocast_would_round() -> None:
+    embeddings = make_embeddings(4)
+    sparse = SparseFeatures(torch.tensor([[2, 3], [1, 0]]))
+    plain = embeddings(sparse)
+    assert torch.equal(embeddings(sparse, rounded=True), plain)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(embeddings(sparse), plain)
+        rounded = embeddings(sparse, rounded=True)
+    assert rounded.dtype == torch.bfloat16
+    assert torch.equal(rounded, plain.bfloat16())
+
+
 def test_bags_are_pooled_as_by_hand() -> None:
     embeddings = _with_bags()
     item, tag = embeddings.rows_of("item"), embeddings.rows_of("tag")

@@ -1,4 +1,4 @@
-"""A history in a recipe: lists taken apart, their places looked up in the candidate's table, and weighed by DIN."""
+"""A history in a recipe: lists taken apart, their places looked up in the candidate's table, and read by a model."""
 
 from __future__ import annotations
 
@@ -76,6 +76,14 @@ def test_din_finds_what_was_taken_before(path: Path, tmp_path: Path) -> None:
     assert metrics["metrics"]["test/auc"] > 0.95
     # 8 items and 5 users with padding and unknown; (4 * 4)-16-1 and (item, user, interest)-16-1.
     assert metrics["parameters"] == (10 + 7) * 4 + (16 * 16 + 16 + 17) + (12 * 16 + 16 + 17)
+    assert evaluate_table(run)["max_logit_difference"] < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["bst", "dien"])
+def test_models_of_sequences_learn_from_it_too(path: Path, tmp_path: Path, kind: str) -> None:
+    model = {key: DIN[key] for key in ("histories", "length_column")} | {"kind": kind, "deep_layers": [16]}
+    run = train_table_recipe(make_recipe(path, model=model), tmp_path / kind, table_ranker)
+    assert run.read_metrics()["metrics"]["test/auc"] > 0.7, "a model that reads no history is near .5"
     assert evaluate_table(run)["max_logit_difference"] < 1e-5
 
 

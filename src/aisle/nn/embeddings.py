@@ -133,8 +133,13 @@ class EmbeddingBagCollection(nn.Module):
         """F."""
         return len(self._single) + len(self._bags)
 
-    def forward(self, sparse: SparseFeatures) -> Tensor:
+    def forward(self, sparse: SparseFeatures, *, rounded: bool = False) -> Tensor:
         """The vectors [B, F, D] of a batch.
+
+        Args:
+            sparse: The ids.
+            rounded: Whether rows may come in the type that autocast computes products in, where it is on: half the
+                memory to move, and the same numbers for a model that only multiplies them.
 
         Raises:
             ValueError: ids have another number of columns, or bags are missing.
@@ -145,34 +150,34 @@ class EmbeddingBagCollection(nn.Module):
                 f"expected ids [B, {len(self._single)}] and the bags {self.bag_names}, received the shape "
                 f"{tuple(ids_BS.shape)} and {'no bags' if sparse.bags is None else list(sparse.bags.keys)}"
             )
-        embedded_BSD = self._embed(_known(ids_BS, self._first_unknown_S.to(ids_BS.dtype)))
+        embedded_BSD = self._embed(_known(ids_BS, self._first_unknown_S.to(ids_BS.dtype)), rounded)
         if sparse.bags is None or not self._bags:
             return embedded_BSD
         pooled = [self._pool(number, *sparse.bags.key(name)) for name, number in self._bags]
         return torch.cat([embedded_BSD, torch.stack(pooled, dim=1)], dim=1)
 
-    def _embed(self, ids_BS: Tensor) -> Tensor:
+    def _embed(self, ids_BS: Tensor, rounded: bool) -> Tensor:
         if not self._runs:
             return torch.zeros(len(ids_BS), 0, self.embedding_dim, device=ids_BS.device)
         if len(self._runs) == 1:
-            return self._embed_group(self._runs[0][0], ids_BS)
+            return self._embed_group(self._runs[0][0], ids_BS, rounded)
         pieces: dict[int, Iterator[Tensor]] = {}
         for group in dict.fromkeys(group for group, _ in self._runs):
             column_G = self._column_P if group == _ROWS else self._groups[group].module.column_G
-            vectors = self._embed_group(group, ids_BS.index_select(1, column_G))
+            vectors = self._embed_group(group, ids_BS.index_select(1, column_G), rounded)
             pieces[group] = iter(torch.split(vectors, [length for one, length in self._runs if one == group], dim=1))
         return torch.cat([next(pieces[group]) for group, _ in self._runs], dim=1)
 
-    def _embed_group(self, group: int, ids_BG: Tensor) -> Tensor:
-        vectors: Tensor = self._rows(ids_BG) if group == _ROWS else self._groups[group].module(ids_BG)
+    def _embed_group(self, group: int, ids_BG: Tensor, rounded: bool) -> Tensor:
+        vectors: Tensor = self._rows(ids_BG, rounded) if group == _ROWS else self._groups[group].module(ids_BG)
         return vectors
 
-    def _rows(self, ids_BP: Tensor) -> Tensor:
+    def _rows(self, ids_BP: Tensor, rounded: bool) -> Tensor:
         """Vectors that are rows of the one weight."""
         if len(self._place_H):
             buckets_BH = hashed_rows(ids_BP.index_select(1, self._place_H), self._num_buckets_H)
             ids_BP = ids_BP.long().index_copy(1, self._place_H, buckets_BH)
-        vectors: Tensor = self.table(ids_BP + self._offset_P)
+        vectors: Tensor = self.table(ids_BP + self._offset_P, rounded=rounded)
         return vectors
 
     def _pool(self, number: int, ids_N: Tensor, offsets_B: Tensor) -> Tensor:

@@ -118,6 +118,7 @@ class _DenseDots(torch.autograd.Function):
         vectors_BFD[:, 0] = dense_BD
         vectors_BFD[:, 1:] = embedded_BSD
         ctx.save_for_backward(vectors_BFD)
+        ctx.embedded_type = embedded_BSD.dtype  # type: ignore[attr-defined]
         products_BFF = torch.bmm(vectors_BFD, vectors_BFD.transpose(1, 2))
         out_BI = dense_BD.new_empty(batch, dim + num_embedded * (num_embedded + 1) // 2)
         dot_kernels.pack_triangle(_bits(dense_BD), _bits(products_BFF), _bits(out_BI))
@@ -133,7 +134,7 @@ class _DenseDots(torch.autograd.Function):
         gradient_BI = gradient_BI.to(vectors_BFD.dtype)
         dot_kernels.unpack_triangle(_bits(gradient_BI), dim, _bits(gradient_BFF))
         gradient_BFD = torch.bmm(gradient_BFF, vectors_BFD)
-        return gradient_BFD[:, 0] + gradient_BI[:, :dim], gradient_BFD[:, 1:].float()
+        return gradient_BFD[:, 0] + gradient_BI[:, :dim], gradient_BFD[:, 1:].to(ctx.embedded_type)  # type: ignore[attr-defined]
 
 
 def _bits(tensor: Tensor) -> dot_kernels.Bits:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import numba
 import torch
 
 _Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 #: Sums may be reordered, which vectorizes them; NaN and infinity keep their meaning.
 _OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "nsz"}}
@@ -18,9 +19,9 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": {"reassoc"
 _owner: list[int] = []
 
 
-def compiled_part(function: Callable[_Arguments, int]) -> Callable[_Arguments, int]:
+def compiled_part(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
     """Compile what kernels call; the machine code is kept on disk."""
-    part: Callable[_Arguments, int] = numba.njit(**_OPTIONS)(function)
+    part: Callable[_Arguments, _Result] = numba.njit(**_OPTIONS)(function)
     return part
 
 

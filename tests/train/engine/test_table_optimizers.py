@@ -91,7 +91,7 @@ def test_kernels_and_torch_operations_agree(rule: TableRule, monkeypatch: pytest
     monkeypatch.setattr(
         table_optimizers._TableState,
         "_run_kernel",
-        lambda self, ids, gradient, step: self._move_by_torch(torch.from_numpy(ids), torch.from_numpy(gradient), step),
+        lambda self, ids, gradient, step: self._move_by_torch(torch.from_numpy(ids), gradient, step),
     )
     train(plain, rule, l2=0.01)
     assert torch.allclose(compiled.weight, plain.weight, atol=1e-6)
@@ -104,11 +104,46 @@ def test_threads_change_no_bit(rule: TableRule) -> None:
     try:
         for number in (1, 2):
             torch.set_num_threads(number)
-            tables.append(make_table())
-            train(tables[-1], rule)
+            tables.append(make_table(num_rows=3000))
+            optimizer = TableOptimizer([tables[-1]], rule)
+            for ids in batches(3, num_ids=8000, num_rows=3000):
+                loss_of(tables[-1](ids)).backward()
+                optimizer.step(RATE)
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(tables[0].weight, tables[1].weight)
+
+
+@pytest.mark.parametrize(("num_ids", "num_rows"), [(1, 50), (5000, 1), (5000, 4000)])
+def test_gradients_are_summed_by_row_however_ids_are_spread(num_ids: int, num_rows: int) -> None:
+    table = make_table(num_rows)
+    before = table.weight.detach().clone()
+    draw = torch.Generator().manual_seed(5)
+    ids = torch.randint(0, num_rows, (num_ids,), generator=draw)
+    gradient = torch.randint(-3, 4, (num_ids, 4), generator=draw).float()  # whose sums are exact
+    optimizer = TableOptimizer([table], "sgd")
+    table(ids).backward(gradient)
+    optimizer.step(0.5)
+    sums = torch.zeros_like(before).index_add(0, ids, gradient)
+    assert torch.allclose(table.weight, before - 0.5 * sums, atol=1e-5)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_short_gradients_count_as_their_float32(rule: TableRule) -> None:
+    ids = batches(1)[0]
+    gradient = torch.randn(*ids.shape, 4, generator=torch.Generator().manual_seed(2)).bfloat16()
+    tables = []
+    for rounded in (True, False):
+        tables.append(make_table())
+        optimizer = TableOptimizer([tables[-1]], rule)
+        with torch.autocast("cpu", torch.bfloat16):
+            vectors = tables[-1](ids, rounded=rounded)
+        assert vectors.dtype == (torch.bfloat16 if rounded else torch.float32)
+        assert torch.equal(vectors.bfloat16(), make_table()(ids).bfloat16())
+        vectors.backward(gradient.to(vectors.dtype))
+        optimizer.step(RATE)
+    assert torch.equal(tables[0].weight, tables[1].weight)
+    assert not torch.equal(tables[0].weight, make_table().weight)
 
 
 def test_a_row_pays_the_penalty_of_all_steps_when_it_is_looked_up_again() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from aisle.nn.short_floats import float_array
 from aisle.nn.tables.gather_kernel import gather_rows
 from aisle.pipeline.tables import FullLookup
 
@@ -47,11 +48,17 @@ class FullTable(nn.Module):
         """
         self._take_row_gradients = take
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """The vectors [..., D] of ids in ``[0, R)``."""
+    def forward(self, ids: Tensor, *, rounded: bool = False) -> Tensor:
+        """The vectors [..., D] of ids in ``[0, R)``.
+
+        Args:
+            ids: Of any shape.
+            rounded: Give them in the type that autocast computes products in, where it is on.
+        """
+        dtype = _type_of_products(self.weight) if rounded else self.weight.dtype
         if self._take_row_gradients is None or not torch.is_grad_enabled():
-            return functional.embedding(ids, self.weight)
-        vectors: Tensor = _Rows.apply(self.weight, ids, self._take_row_gradients)  # type: ignore[no-untyped-call]
+            return functional.embedding(ids, self.weight).to(dtype)
+        vectors: Tensor = _Rows.apply(self.weight, ids, self._take_row_gradients, dtype)  # type: ignore[no-untyped-call]
         return vectors
 
     def pool(self, ids_N: Tensor, offsets_M: Tensor, pooling: str) -> Tensor:
@@ -72,21 +79,27 @@ class _Rows(torch.autograd.Function):
     """A gather whose gradient goes to a function, row by row."""
 
     @staticmethod
-    def forward(ctx: Any, weight_RD: Tensor, ids: Tensor, take: TakeRowGradients) -> Tensor:
+    def forward(ctx: Any, weight_RD: Tensor, ids: Tensor, take: TakeRowGradients, dtype: torch.dtype) -> Tensor:
         ctx.save_for_backward(ids)
         ctx.take = take
         if weight_RD.device.type != "cpu":
-            return functional.embedding(ids, weight_RD)
+            return functional.embedding(ids, weight_RD).to(dtype)
         lowest, highest = torch.aminmax(ids) if ids.numel() else (0, 0)
         if lowest < 0 or highest >= len(weight_RD):
             raise IndexError(f"expected ids in [0, {len(weight_RD)}), received {int(lowest)} to {int(highest)}")
-        vectors_ND = weight_RD.new_empty(ids.numel(), weight_RD.shape[1])
-        gather_rows(weight_RD.detach().numpy(), ids.reshape(-1).numpy(), vectors_ND.numpy())
-        return vectors_ND.view(*ids.shape, -1)
+        gathered = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
+        vectors_ND = weight_RD.new_empty(ids.numel(), weight_RD.shape[1], dtype=gathered)
+        gather_rows(weight_RD.detach().numpy(), ids.reshape(-1).numpy(), float_array(vectors_ND))
+        return vectors_ND.view(*ids.shape, -1).to(dtype)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None, None]:
         (ids,) = ctx.saved_tensors
         ctx.take(ids.reshape(-1), gradient.reshape(-1, gradient.shape[-1]))
-        return None, None, None
+        return None, None, None, None
+
+
+def _type_of_products(weight: Tensor) -> torch.dtype:
+    device = weight.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aisle.nn.kernels import compiled
+from aisle.nn.short_floats import Floats16Or32, store
 
 #: The ids are cut in so many pieces for threads to take.
 _PIECES = 64
@@ -23,7 +24,7 @@ _AHEAD = 32
 def _gather(
     weight_RD: NDArray[np.float32],
     ids_N: NDArray[np.signedinteger[Any]],
-    out_ND: NDArray[np.float32],
+    out_ND: Floats16Or32,
     fetched_P: NDArray[np.float32],
 ) -> None:
     num_ids, dim = out_ND.shape
@@ -35,12 +36,13 @@ def _gather(
                 fetched += weight_RD[ids_N[n], 0]
             for n in range(first, last):
                 for d in range(dim):
-                    out_ND[n, d] = weight_RD[ids_N[n], d]
+                    store(out_ND, n, d, weight_RD[ids_N[n], d])
         fetched_P[piece] = fetched  # kept, so that the compiler does not leave the fetching out
 
 
-def gather_rows(
-    weight_RD: NDArray[np.float32], ids_N: NDArray[np.signedinteger[Any]], out_ND: NDArray[np.float32]
-) -> None:
-    """Copy the rows of ids that lie in ``[0, R)``; others would read foreign memory: check them before."""
+def gather_rows(weight_RD: NDArray[np.float32], ids_N: NDArray[np.signedinteger[Any]], out_ND: Floats16Or32) -> None:
+    """Copy the rows of ids that lie in ``[0, R)``; others would read foreign memory: check them before.
+
+    Where ``out_ND`` holds the bits of bfloat16, numbers are rounded to the nearest.
+    """
     _gather(weight_RD, ids_N, out_ND, np.empty(_PIECES, np.float32))

@@ -1,10 +1,10 @@
 """Numba kernels that update, in place, the rows of a table that a batch looked up.
 
 A row's gradients are summed before it moves, however often the batch holds its id, as FBGEMM's "exact" optimizers do.
-Each thread owns the rows whose last bits are its number, and walks through the ids in their order, so the result is
-the same for any number of threads.
+The ids are first dealt into buckets, so that a bucket's hash table and sums stay in a core's cache. A bucket owns its
+rows and keeps the order of its ids, so the result is the same for any number of threads.
 
-Legend of shapes: R rows, D numbers of a row, N looked up ids, P parts (threads), H places of a hash table.
+Legend of shapes: R rows, D numbers of a row, N looked up ids, C chunks of ids, K buckets, H places of hash tables.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aisle.nn.kernels import compiled, compiled_part
+from aisle.nn.short_floats import Floats16Or32, widened
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
@@ -24,13 +25,32 @@ ADAGRAD_EPSILON = 1e-8
 ADAM_BETAS = (0.9, 0.999)
 ADAM_EPSILON = 1e-8
 _FREE = -1
+_NUM_BUCKETS = 64
+#: The ids are counted and dealt in so many pieces for threads to take.
+_NUM_CHUNKS = 16
 #: Rows lie anywhere in memory: so many are fetched at once, as their loads do not wait for one another.
 _AHEAD = 32
 _GOLDEN = 0x9E3779B1  # the golden ratio of 2^32: multiplied by it, near numbers fall far apart
 
 
-#: The scratch arrays of :class:`RowGradients`, a part for every thread.
-Room = tuple[Ids, NDArray[np.int32], Ids, Floats, Floats]
+class Room(NamedTuple):
+    """Scratch arrays, to be kept from step to step.
+
+    Attributes:
+        starts_CK: Where each chunk's next id of a bucket goes.
+        order_N: The places of the ids, bucket by bucket.
+        places_H: Hash tables: where in ``rows_N`` a row stands.
+        rows_N: The different rows of each bucket, from where its ids start.
+        sums_ND: The sums of their gradients.
+        fetched_K: What was fetched ahead; kept, so that the compiler does not leave the fetching out.
+    """
+
+    starts_CK: Ids
+    order_N: NDArray[np.int32]
+    places_H: NDArray[np.int32]
+    rows_N: Ids
+    sums_ND: Floats
+    fetched_K: Floats
 
 
 class RowGradients(NamedTuple):
@@ -40,11 +60,6 @@ class RowGradients(NamedTuple):
         weight_RD: The table, changed in place.
         ids_N: Which rows were looked up.
         gradient_ND: The gradients of what was looked up.
-        keys_PH: Scratch, as :func:`room_for` makes it: the keys of hash tables,
-        places_PH: where each key's row stands among those found,
-        rows_PN: the rows that were found,
-        sums_PND: the sums of their gradients,
-        fetched_P: and one number.
         seen_R: In which step each row was looked up last, 0 for never; changed in place, and not read without ``l2``.
         l2: The penalty ``l2 / 2 * |weight|^2`` of each step's loss.
         step: This step's number, from 1.
@@ -52,156 +67,179 @@ class RowGradients(NamedTuple):
 
     weight_RD: Floats
     ids_N: Ids
-    gradient_ND: Floats
-    keys_PH: Ids
-    places_PH: NDArray[np.int32]
-    rows_PN: Ids
-    sums_PND: Floats
-    fetched_P: Floats
+    gradient_ND: Floats16Or32
     seen_R: NDArray[np.int32]
     l2: float
     step: int
 
 
-def room_for(num_ids: int, dim: int, num_threads: int) -> Room:
-    """Scratch arrays for so many ids, to be kept from step to step: [P, H], [P, H], [P, N], [P, N, D] and [P].
-
-    P is the largest power of 2 that is no more than ``num_threads``.
-    """
-    num_parts = 1 << (num_threads.bit_length() - 1)
-    num_places = 1 << (2 * num_ids - 1).bit_length()  # at most half full
-    return (
-        np.empty((num_parts, num_places), np.int64),
-        np.empty((num_parts, num_places), np.int32),
-        np.empty((num_parts, num_ids), np.int64),
-        np.empty((num_parts, num_ids, dim), np.float32),
-        np.empty(num_parts, np.float32),
+def room_for(num_ids: int, dim: int) -> Room:
+    """Scratch arrays for so many ids."""
+    return Room(
+        np.empty((_NUM_CHUNKS + 1, _NUM_BUCKETS), np.int64),
+        np.empty(num_ids, np.int32),
+        np.empty(4 * num_ids, np.int32),  # a bucket's table: the next power of 2 of twice its ids
+        np.empty(num_ids, np.int64),
+        np.empty((num_ids, dim), np.float32),
+        np.empty(_NUM_BUCKETS, np.float32),
     )
 
 
-@compiled_part
-def _add_penalty(rows: RowGradients, rows_N: Ids, sums_ND: Floats) -> int:
-    """Add what the penalty asks of each row since it was looked up last, but no more than all that it holds."""
-    for place in range(len(rows_N)):
-        row = rows_N[place]
-        owed = np.float32(min(rows.l2 * (rows.step - rows.seen_R[row]), 1.0))
-        rows.seen_R[row] = rows.step
-        for d in range(sums_ND.shape[1]):
-            sums_ND[place, d] += owed * rows.weight_RD[row, d]
-    return len(rows_N)
+@compiled
+def deal(ids_N: Ids, room: Room) -> None:
+    """Order the ids by bucket, and within one as they came; ``starts_CK[C]`` tells where buckets end."""
+    for chunk in numba.prange(_NUM_CHUNKS):
+        _count_chunk(chunk, ids_N, room.starts_CK)
+    start = 0
+    for bucket in range(_NUM_BUCKETS):
+        for chunk in range(_NUM_CHUNKS):
+            count = room.starts_CK[chunk, bucket]
+            room.starts_CK[chunk, bucket] = start
+            start += count
+        room.starts_CK[_NUM_CHUNKS, bucket] = start
+    for chunk in numba.prange(_NUM_CHUNKS):
+        _deal_chunk(chunk, ids_N, room.starts_CK, room.order_N)
 
 
 @compiled_part
-def _sum_part(part: int, rows: RowGradients) -> int:
-    """Sum the gradients of a part's rows; gives how many rows there are."""
-    keys_H, places_H = rows.keys_PH[part], rows.places_PH[part]
-    rows_N, sums_ND = rows.rows_PN[part], rows.sums_PND[part]
-    num_parts, last, dim, count = len(rows.keys_PH), len(keys_H) - 1, rows.gradient_ND.shape[1], 0
-    keys_H[:] = _FREE
-    for n in range(len(rows.ids_N)):
+def _count_chunk(chunk: int, ids_N: Ids, counts_CK: Ids) -> None:
+    counts_CK[chunk] = 0
+    for n in range(chunk * len(ids_N) // _NUM_CHUNKS, (chunk + 1) * len(ids_N) // _NUM_CHUNKS):
+        counts_CK[chunk, _bucket(ids_N[n])] += 1
+
+
+@compiled_part
+def _deal_chunk(chunk: int, ids_N: Ids, starts_CK: Ids, order_N: NDArray[np.int32]) -> None:
+    for n in range(chunk * len(ids_N) // _NUM_CHUNKS, (chunk + 1) * len(ids_N) // _NUM_CHUNKS):
+        bucket = _bucket(ids_N[n])
+        order_N[starts_CK[chunk, bucket]] = n
+        starts_CK[chunk, bucket] += 1
+
+
+@compiled_part
+def _bucket(row: int) -> int:
+    return ((row * _GOLDEN) >> 26) & (_NUM_BUCKETS - 1)
+
+
+@compiled_part
+def _sum_bucket(bucket: int, rows: RowGradients, room: Room) -> tuple[Ids, Floats]:
+    """Sum the gradients of a bucket's rows; gives the different rows [U] and their sums [U, D]."""
+    first = room.starts_CK[_NUM_CHUNKS, bucket - 1] if bucket > 0 else 0
+    end = room.starts_CK[_NUM_CHUNKS, bucket]
+    rows_N, sums_ND, num_places = room.rows_N[first:end], room.sums_ND[first:end], 1
+    while num_places < 2 * (end - first):  # at most half full
+        num_places *= 2
+    places_H, last = room.places_H[4 * first : 4 * first + num_places], num_places - 1
+    places_H[:] = _FREE
+    count, dim = 0, sums_ND.shape[1]
+    for nth, n in enumerate(room.order_N[first:end]):
+        if nth % _AHEAD == 0:
+            start = first + nth
+            room.fetched_K[bucket] = _fetch(rows.gradient_ND, room.order_N[start : min(start + _AHEAD, end)])
         row = rows.ids_N[n]
-        if row & (num_parts - 1) != part:
-            continue
         at = ((row * _GOLDEN) >> 8) & last
-        while keys_H[at] != row and keys_H[at] != _FREE:
+        while places_H[at] != _FREE and rows_N[places_H[at]] != row:
             at = (at + 1) & last
-        if keys_H[at] == _FREE:
-            keys_H[at], places_H[at], rows_N[count] = row, count, row
+        if places_H[at] == _FREE:
+            places_H[at], rows_N[count] = count, row
             for d in range(dim):
-                sums_ND[count, d] = rows.gradient_ND[n, d]
+                sums_ND[count, d] = widened(rows.gradient_ND[n, d])
             count += 1
         else:
+            place = places_H[at]
             for d in range(dim):
-                sums_ND[places_H[at], d] += rows.gradient_ND[n, d]
+                sums_ND[place, d] += widened(rows.gradient_ND[n, d])
     if rows.l2 > 0:
         _add_penalty(rows, rows_N[:count], sums_ND)
-    return count
+    return rows_N[:count], sums_ND[:count]
+
+
+@compiled_part
+def _add_penalty(rows: RowGradients, rows_U: Ids, sums_UD: Floats) -> None:
+    """Add what the penalty asks of each row since it was looked up last, but no more than all that it holds."""
+    for place in range(len(rows_U)):
+        row = rows_U[place]
+        owed = np.float32(min(rows.l2 * (rows.step - rows.seen_R[row]), 1.0))
+        rows.seen_R[row] = rows.step
+        for d in range(sums_UD.shape[1]):
+            sums_UD[place, d] += owed * rows.weight_RD[row, d]
+
+
+@compiled_part
+def _fetch(values_RD: Floats16Or32, rows_A: Ids | NDArray[np.int32]) -> np.float32:
+    """Read something of each row, so that it is in the cache when it is needed."""
+    total = np.float32(0)
+    for row in rows_A:
+        total += widened(values_RD[row, 0])
+    return total
 
 
 @compiled
-def sgd(rows: RowGradients, rate: float) -> None:
+def sgd(rows: RowGradients, room: Room, rate: float) -> None:
     """Stochastic gradient descent."""
     rate32, weight_RD = np.float32(rate), rows.weight_RD
-    for part in numba.prange(len(rows.keys_PH)):
-        rows_N, sums_ND = rows.rows_PN[part], rows.sums_PND[part]
-        count, fetched = _sum_part(part, rows), np.float32(0)
-        for first in range(0, count, _AHEAD):
-            last = min(first + _AHEAD, count)
-            for place in range(first, last):
-                fetched += weight_RD[rows_N[place], 0]
-            for place in range(first, last):
-                row, sum_D = rows_N[place], sums_ND[place]
-                for d in range(len(sum_D)):
-                    weight_RD[row, d] -= rate32 * sum_D[d]
-        rows.fetched_P[part] = fetched  # kept, so that the compiler does not leave the fetching out
+    for bucket in numba.prange(_NUM_BUCKETS):
+        rows_U, sums_UD = _sum_bucket(bucket, rows, room)
+        for first in range(0, len(rows_U), _AHEAD):
+            rows_A = rows_U[first : first + _AHEAD]
+            room.fetched_K[bucket] = _fetch(weight_RD, rows_A)
+            for place, row in enumerate(rows_A):
+                for d in range(sums_UD.shape[1]):
+                    weight_RD[row, d] -= rate32 * sums_UD[first + place, d]
 
 
 @compiled
-def adagrad(rows: RowGradients, squares_RD: Floats, rate: float) -> None:
+def adagrad(rows: RowGradients, room: Room, squares_RD: Floats, rate: float) -> None:
     """Adagrad: a sum of squares for each number."""
-    rate32, epsilon = np.float32(rate), np.float32(ADAGRAD_EPSILON)
-    weight_RD = rows.weight_RD
-    for part in numba.prange(len(rows.keys_PH)):
-        rows_N, sums_ND = rows.rows_PN[part], rows.sums_PND[part]
-        count, fetched = _sum_part(part, rows), np.float32(0)
-        for first in range(0, count, _AHEAD):
-            last = min(first + _AHEAD, count)
-            for place in range(first, last):
-                fetched += weight_RD[rows_N[place], 0] + squares_RD[rows_N[place], 0]
-            for place in range(first, last):
-                row, sum_D = rows_N[place], sums_ND[place]
-                for d in range(len(sum_D)):
-                    gradient = sum_D[d]
+    rate32, epsilon, weight_RD = np.float32(rate), np.float32(ADAGRAD_EPSILON), rows.weight_RD
+    for bucket in numba.prange(_NUM_BUCKETS):
+        rows_U, sums_UD = _sum_bucket(bucket, rows, room)
+        for first in range(0, len(rows_U), _AHEAD):
+            rows_A = rows_U[first : first + _AHEAD]
+            room.fetched_K[bucket] = _fetch(weight_RD, rows_A) + _fetch(squares_RD, rows_A)
+            for place, row in enumerate(rows_A):
+                for d in range(sums_UD.shape[1]):
+                    gradient = sums_UD[first + place, d]
                     squares_RD[row, d] += gradient * gradient
                     weight_RD[row, d] -= rate32 * gradient / (np.sqrt(squares_RD[row, d]) + epsilon)
-        rows.fetched_P[part] = fetched  # kept, so that the compiler does not leave the fetching out
 
 
 @compiled
-def row_wise_adagrad(rows: RowGradients, squares_R: Floats, rate: float) -> None:
+def row_wise_adagrad(rows: RowGradients, room: Room, squares_R1: Floats, rate: float) -> None:
     """Adagrad with one sum for each row, of its mean squares."""
-    rate32, epsilon = np.float32(rate), np.float32(ADAGRAD_EPSILON)
-    weight_RD = rows.weight_RD
-    for part in numba.prange(len(rows.keys_PH)):
-        rows_N, sums_ND = rows.rows_PN[part], rows.sums_PND[part]
-        count, fetched = _sum_part(part, rows), np.float32(0)
-        for first in range(0, count, _AHEAD):
-            last = min(first + _AHEAD, count)
-            for place in range(first, last):
-                fetched += weight_RD[rows_N[place], 0] + squares_R[rows_N[place]]
-            for place in range(first, last):
-                row, sum_D = rows_N[place], sums_ND[place]
-                total = np.float32(0)
+    rate32, epsilon, weight_RD = np.float32(rate), np.float32(ADAGRAD_EPSILON), rows.weight_RD
+    for bucket in numba.prange(_NUM_BUCKETS):
+        rows_U, sums_UD = _sum_bucket(bucket, rows, room)
+        for first in range(0, len(rows_U), _AHEAD):
+            rows_A = rows_U[first : first + _AHEAD]
+            room.fetched_K[bucket] = _fetch(weight_RD, rows_A) + _fetch(squares_R1, rows_A)
+            for place, row in enumerate(rows_A):
+                sum_D, total = sums_UD[first + place], np.float32(0)
                 for d in range(len(sum_D)):
                     total += sum_D[d] * sum_D[d]
-                squares_R[row] += total / np.float32(len(sum_D))
-                factor = rate32 / (np.sqrt(squares_R[row]) + epsilon)
+                squares_R1[row, 0] += total / np.float32(len(sum_D))
+                factor = rate32 / (np.sqrt(squares_R1[row, 0]) + epsilon)
                 for d in range(len(sum_D)):
                     weight_RD[row, d] -= factor * sum_D[d]
-        rows.fetched_P[part] = fetched  # kept, so that the compiler does not leave the fetching out
 
 
 @compiled
-def adam(rows: RowGradients, means_RD: Floats, squares_RD: Floats, rate: float) -> None:
+def adam(rows: RowGradients, room: Room, means_RD: Floats, squares_RD: Floats, rate: float) -> None:
     """Adam whose moments rest while a row is not looked up (torch's ``SparseAdam``)."""
-    first, second = ADAM_BETAS
-    mean_rate, square_rate, epsilon = np.float32(1 - first), np.float32(1 - second), np.float32(ADAM_EPSILON)
-    rate32, correction = np.float32(rate / (1 - first**rows.step)), np.float32(1 / (1 - second**rows.step))
+    beta1, beta2 = ADAM_BETAS
+    mean_rate, square_rate, epsilon = np.float32(1 - beta1), np.float32(1 - beta2), np.float32(ADAM_EPSILON)
+    rate32, correction = np.float32(rate / (1 - beta1**rows.step)), np.float32(1 / (1 - beta2**rows.step))
     weight_RD = rows.weight_RD
-    for part in numba.prange(len(rows.keys_PH)):
-        rows_N, sums_ND = rows.rows_PN[part], rows.sums_PND[part]
-        count, fetched = _sum_part(part, rows), np.float32(0)
-        for first in range(0, count, _AHEAD):
-            last = min(first + _AHEAD, count)
-            for place in range(first, last):
-                fetched += weight_RD[rows_N[place], 0] + means_RD[rows_N[place], 0] + squares_RD[rows_N[place], 0]
-            for place in range(first, last):
-                row, sum_D = rows_N[place], sums_ND[place]
-                for d in range(len(sum_D)):
-                    gradient = sum_D[d]
+    for bucket in numba.prange(_NUM_BUCKETS):
+        rows_U, sums_UD = _sum_bucket(bucket, rows, room)
+        for first in range(0, len(rows_U), _AHEAD):
+            rows_A = rows_U[first : first + _AHEAD]
+            fetched = _fetch(weight_RD, rows_A) + _fetch(means_RD, rows_A) + _fetch(squares_RD, rows_A)
+            room.fetched_K[bucket] = fetched
+            for place, row in enumerate(rows_A):
+                for d in range(sums_UD.shape[1]):
+                    gradient = sums_UD[first + place, d]
                     means_RD[row, d] += mean_rate * (gradient - means_RD[row, d])
                     squares_RD[row, d] += square_rate * (gradient * gradient - squares_RD[row, d])
-                    weight_RD[row, d] -= (
-                        rate32 * means_RD[row, d] / (np.sqrt(squares_RD[row, d] * correction) + epsilon)
-                    )
-        rows.fetched_P[part] = fetched  # kept, so that the compiler does not leave the fetching out
+                    scale = np.sqrt(squares_RD[row, d] * correction) + epsilon
+                    weight_RD[row, d] -= rate32 * means_RD[row, d] / scale

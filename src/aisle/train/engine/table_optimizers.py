@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aisle.nn import kernels
+from aisle.nn.short_floats import float_array
 from aisle.nn.tables import FullTable
 from aisle.train.engine import row_kernels
 from aisle.train.engine.row_kernels import (
@@ -47,7 +47,7 @@ class _Rule(Protocol):
     def state(self, weight_RD: Tensor) -> dict[str, Tensor]:
         """Zeros, before the first step."""
 
-    def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
+    def run_kernel(self, rows: RowGradients, room: Room, state: Mapping[str, Floats], step: Step) -> None:
         """Update the rows on a CPU."""
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
@@ -61,9 +61,9 @@ class Sgd:
         """None."""
         return {}
 
-    def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
+    def run_kernel(self, rows: RowGradients, room: Room, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.sgd(rows, step.rate)
+        row_kernels.sgd(rows, room, step.rate)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -77,9 +77,9 @@ class Adagrad:
         """A sum of squares for each weight."""
         return {"squares": torch.zeros_like(weight_RD)}
 
-    def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
+    def run_kernel(self, rows: RowGradients, room: Room, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.adagrad(rows, state["squares"], step.rate)
+        row_kernels.adagrad(rows, room, state["squares"], step.rate)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -98,9 +98,9 @@ class RowWiseAdagrad:
         """A sum for each row."""
         return {"squares": weight_RD.new_zeros(len(weight_RD))}
 
-    def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
+    def run_kernel(self, rows: RowGradients, room: Room, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.row_wise_adagrad(rows, state["squares"], step.rate)
+        row_kernels.row_wise_adagrad(rows, room, state["squares"], step.rate)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -118,9 +118,9 @@ class Adam:
         """Two moments for each weight."""
         return {"means": torch.zeros_like(weight_RD), "squares": torch.zeros_like(weight_RD)}
 
-    def run_kernel(self, rows: RowGradients, state: Mapping[str, Floats], step: Step) -> None:
+    def run_kernel(self, rows: RowGradients, room: Room, state: Mapping[str, Floats], step: Step) -> None:
         """See :class:`_Rule`."""
-        row_kernels.adam(rows, state["means"], state["squares"], step.rate)
+        row_kernels.adam(rows, room, state["means"], state["squares"], step.rate)
 
     def change(self, state_U: dict[str, Tensor], gradient_UD: Tensor, step: Step) -> Tensor:
         """See :class:`_Rule`."""
@@ -201,7 +201,6 @@ class _TableState:
         self.seen_R = torch.zeros(num_seen, dtype=torch.int32, device=self._weight_RD.device)
         self.pending: list[tuple[Tensor, Tensor]] = []
         self._room: Room | None = None
-        self._room_threads = 0
         table.send_row_gradients(lambda ids_N, gradient_ND: self.pending.append((ids_N, gradient_ND)))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -219,21 +218,21 @@ class _TableState:
             ids_N, gradient_ND = (torch.cat(parts) for parts in zip(*self.pending, strict=True))
         self.pending.clear()
         if self._weight_RD.device.type == "cpu":
-            self._run_kernel(ids_N.contiguous().numpy(), gradient_ND.float().contiguous().numpy(), step)
+            self._run_kernel(ids_N.contiguous().numpy(), gradient_ND.contiguous(), step)
         else:
             self._move_by_torch(ids_N, gradient_ND.float(), step)
 
-    def _run_kernel(self, ids_N: Ids, gradient_ND: Floats, step: Step) -> None:
-        num_threads = kernels.num_threads()
-        room = self._room
-        if room is None or room[2].shape[1] < len(ids_N) or self._room_threads != num_threads:
-            room, self._room_threads = room_for(len(ids_N), gradient_ND.shape[1], num_threads), num_threads
-            self._room = room
+    def _run_kernel(self, ids_N: Ids, gradient_ND: Tensor, step: Step) -> None:
+        if self._room is None or len(self._room.order_N) < len(ids_N):
+            self._room = room_for(len(ids_N), gradient_ND.shape[1])
+        if gradient_ND.dtype != torch.bfloat16:
+            gradient_ND = gradient_ND.float()
         weight_RD, seen_R = self._weight_RD.numpy(), self.seen_R.numpy()
         ids_N = ids_N.astype(np.int64, copy=False)
-        rows = RowGradients(weight_RD, ids_N, gradient_ND, *room, seen_R, step.l2, step.number)
-        state = {name: value.numpy() for name, value in self.state.items()}
-        self._rule.run_kernel(rows, state, step)
+        rows = RowGradients(weight_RD, ids_N, float_array(gradient_ND), seen_R, step.l2, step.number)
+        state = {name: value.view(len(weight_RD), -1).numpy() for name, value in self.state.items()}
+        row_kernels.deal(ids_N, self._room)
+        self._rule.run_kernel(rows, self._room, state, step)
 
     def _move_by_torch(self, ids_N: Tensor, gradient_ND: Tensor, step: Step) -> None:
         rows_U, place_N = torch.unique(ids_N, return_inverse=True)

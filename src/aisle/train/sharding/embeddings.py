@@ -71,8 +71,8 @@ class ShardedEmbeddings(nn.Module):
                 rows = slice(shard.start, shard.start + shard.num_rows)
                 shard.tensors["weight"].copy_(embeddings.table.weight.detach()[rows])
 
-    def forward(self, sparse: SparseFeatures) -> Tensor:
-        """The vectors [B, S, D] of the rows that this rank asks for; each rank asks for as many."""
+    def forward(self, sparse: SparseFeatures, *, rounded: bool = False) -> Tensor:
+        """The vectors [B, S, D] of the rows that this rank asks for; each rank asks for as many, in float32."""
         if torch.is_inference_mode_enabled():  # FBGEMM's kernels for a CPU have no such mode
             with torch.inference_mode(False), torch.no_grad():
                 return self._look_up(sparse.ids_BS.clone())
