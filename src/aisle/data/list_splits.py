@@ -8,7 +8,7 @@ Legend of shapes: R lists or questions, E entries, L candidates of a sampled pro
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from aisle.data.item_lists import ItemLists
+from aisle.data.item_texts import read_item_texts
 from aisle.data.questions import NOBODY, ListSplit, Questions
 from aisle.data.tables import find_table
 from aisle.errors import DataError
@@ -53,6 +54,13 @@ def split_lists(spec: ListDataSpec) -> tuple[ListSplit, pl.Series]:
     Raises:
         DataError: a file is missing or not as expected.
     """
+    split, item_ids = _under_protocol(spec)
+    if spec.items is not None:
+        split = replace(split, item_texts=read_item_texts(spec.items, item_ids))
+    return split, item_ids
+
+
+def _under_protocol(spec: ListDataSpec) -> tuple[ListSplit, pl.Series]:
     split = spec.split
     if isinstance(split, LeaveOneOutSpec):
         table = _table(_read(spec.train, spec.columns))

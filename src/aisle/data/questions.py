@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aisle.data.item_lists import ItemLists
+from aisle.data.item_texts import ItemTexts
 from aisle.errors import DataError
 from aisle.metrics import Targets
 
@@ -77,6 +78,7 @@ class ListSplit:
         valid: Questions to choose by; none where the training lists hold the validation items.
         test: Questions that are reported.
         protocol: Names what is ranked in metrics, as ``full`` or ``sampled-99``.
+        item_texts: What items say of themselves, where the recipe names it.
     """
 
     num_items: int
@@ -84,6 +86,7 @@ class ListSplit:
     valid: Questions
     test: Questions
     protocol: str = "full"
+    item_texts: ItemTexts | None = None
 
     def __post_init__(self) -> None:
         parts = [self.train, self.valid.histories, self.test.histories]

@@ -111,9 +111,21 @@ ListSplitSpec = Annotated[
 ]
 
 
+class ItemTextsSpec(Strict):
+    """A file with a row per item (``id``); columns of strings are words, those of lists or numbers are labels."""
+
+    file: FileName
+    id: _Column = "item_id"
+    text: Annotated[list[_Column], Field(min_length=1)]
+
+
 class ListDataSpec(Strict):
-    """Lists of items, and the protocol under which models of them are compared."""
+    """Lists of items, and the protocol under which models of them are compared.
+
+    ``items``: what items say of themselves, for models that read it.
+    """
 
     train: FileName
     columns: ListColumnsSpec
     split: ListSplitSpec
+    items: ItemTextsSpec | None = None

@@ -16,6 +16,7 @@ from aisle.recipe.list_models.collaborative import (
     PureSvdSpec,
     UserKnnSpec,
 )
+from aisle.recipe.list_models.content import ListContentSpec
 from aisle.recipe.list_models.deep_collaborative import (
     AcfSpec,
     DmfSpec,
@@ -50,6 +51,7 @@ from aisle.recipe.strict import Strict
 #: Models that are fitted at once.
 FittedModelSpec = (
     PopularitySpec
+    | ListContentSpec
     | ItemKnnSpec
     | UserKnnSpec
     | ListEaseSpec

@@ -40,22 +40,29 @@ def fit_content(name: str, spec: ContentSpec, snapshot: Snapshot, signals: Signa
 
 def fit_encoder(tokens_of_items: list[list[str]], spec: ContentSpec) -> TextEncoder | None:
     """Choose the vocabulary, weigh it, and find the projection; ``None`` where fewer than two tokens are shared."""
-    document_counts = Counter(token for tokens in tokens_of_items for token in set(tokens))
-    frequent = [(count, token) for token, count in document_counts.items() if count >= spec.min_items_per_token]
-    frequent = sorted(frequent, key=lambda entry: (-entry[0], entry[1]))[: spec.max_tokens]
-    vocabulary = {token: row for row, token in enumerate(sorted(token for _, token in frequent))}
+    vocabulary, idf_W = choose_vocabulary(tokens_of_items, spec.min_items_per_token, spec.max_tokens)
     if len(vocabulary) < 2:
         return None
-    num_documents = sum(1 for tokens in tokens_of_items if tokens)
-    counts = np.array([document_counts[token] for token in vocabulary], np.float64)
-    idf_W = (np.log((1 + num_documents) / (1 + counts)) + 1).astype(np.float32)
-    weights_VW = _tf_idf(tokens_of_items, vocabulary, idf_W)
+    weights_VW = tf_idf_rows(tokens_of_items, vocabulary, idf_W)
     dimension = min(spec.dimension, min(weights_VW.shape) - 1)
-    directions_DW = _strongest_directions(weights_VW, dimension)
+    directions_DW = strongest_directions(weights_VW, dimension)
     return TextEncoder(vocabulary, idf_W, np.ascontiguousarray(directions_DW.T, np.float32))
 
 
-def _strongest_directions(weights_VW: sparse.csr_matrix, dimension: int) -> np.ndarray:
+def choose_vocabulary(
+    tokens_of_items: list[list[str]], min_items: int, max_tokens: int
+) -> tuple[dict[str, int], np.ndarray]:
+    """The most frequent tokens that at least so many items have, by row, and their inverse document frequencies [W]."""
+    document_counts = Counter(token for tokens in tokens_of_items for token in set(tokens))
+    frequent = [(count, token) for token, count in document_counts.items() if count >= min_items]
+    frequent = sorted(frequent, key=lambda entry: (-entry[0], entry[1]))[:max_tokens]
+    vocabulary = {token: row for row, token in enumerate(sorted(token for _, token in frequent))}
+    num_documents = sum(1 for tokens in tokens_of_items if tokens)
+    counts_W = np.array([document_counts[token] for token in vocabulary], np.float64)
+    return vocabulary, (np.log((1 + num_documents) / (1 + counts_W)) + 1).astype(np.float32)
+
+
+def strongest_directions(weights_VW: sparse.csr_matrix, dimension: int) -> np.ndarray:
     """The right singular vectors [D, W] of the greatest singular values; those of value 0 say nothing."""
     if weights_VW.shape[0] * weights_VW.shape[1] <= _DENSE_CELLS:
         _, values, directions = np.linalg.svd(weights_VW.toarray(), full_matrices=False)
@@ -67,7 +74,8 @@ def _strongest_directions(weights_VW: sparse.csr_matrix, dimension: int) -> np.n
     return strongest
 
 
-def _tf_idf(tokens_of_items: list[list[str]], vocabulary: dict[str, int], idf_W: np.ndarray) -> sparse.csr_matrix:
+def tf_idf_rows(tokens_of_items: list[list[str]], vocabulary: dict[str, int], idf_W: np.ndarray) -> sparse.csr_matrix:
+    """The weights of each item's tokens, at length 1: [V, W]."""
     rows, columns, values = [], [], []
     for row, tokens in enumerate(tokens_of_items):
         counts = Counter(vocabulary[token] for token in tokens if token in vocabulary)

@@ -9,6 +9,7 @@ Legend of shapes: R questions, V items, P parts.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -105,7 +106,7 @@ def with_validation(split: ListSplit) -> ListSplit:
     longer = split.train.join(_append(targets.take(known_R), ItemLists.empty(1)).take(place_R))
     new = valid.histories.take(new_R).join(targets.take(new_R))
     nothing = valid.take(slice(0, 0))
-    return ListSplit(split.num_items, _append(longer, new), nothing, split.test, split.protocol)
+    return replace(split, train=_append(longer, new), valid=nothing)
 
 
 def _append(lists: ItemLists, more: ItemLists) -> ItemLists:

@@ -1,0 +1,69 @@
+"""What items of a list data set say of themselves: a file with a row per item, in the order of item rows.
+
+Legend of shapes: V items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from aisle.data.tables import find_table
+from aisle.errors import DataError
+from aisle.recipe.list_data import ItemTextsSpec
+
+
+@dataclass(frozen=True)
+class ItemTexts:
+    """Words and labels by item row.
+
+    Attributes:
+        words_V: The text of each item; empty where it has none.
+        labels_V: Values that are compared whole, as ``genres:drama``.
+    """
+
+    words_V: Sequence[str]
+    labels_V: Sequence[Sequence[str]]
+
+
+def read_item_texts(spec: ItemTextsSpec, item_ids: pl.Series) -> ItemTexts:
+    """The texts of items; columns of strings are words, those of lists or numbers are labels.
+
+    Args:
+        spec: Which file and columns.
+        item_ids: The id of each item row.
+
+    Raises:
+        DataError: the file is missing, lacks a column, has an item twice, or none of the items.
+    """
+    path = find_table(spec.file)
+    read = pl.read_parquet if path.suffix == ".parquet" else pl.read_csv
+    try:
+        table = read(path, columns=[spec.id, *spec.text])
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise DataError(
+            f"{path}: expected Parquet or CSV with the columns {', '.join([spec.id, *spec.text])}, it cannot be read "
+            f"({error})"
+        ) from error
+    table = table.with_columns(pl.col(spec.id).cast(pl.String))
+    if table[spec.id].is_duplicated().any():
+        raise DataError(f"{path}: expected each item of {spec.id} once, received some twice")
+    ids = item_ids.cast(pl.String).alias(spec.id).to_frame()
+    if ids.join(table, on=spec.id, how="semi").is_empty():
+        raise DataError(f"{path}: expected items of the training file in the column {spec.id}, received others alone")
+    rows = ids.join(table, on=spec.id, how="left", maintain_order="left")
+    is_words = {name: rows.schema[name] == pl.String for name in spec.text}
+    words = [rows[name].fill_null("").to_list() for name in spec.text if is_words[name]]
+    labels = [_labels(rows[name]) for name in spec.text if not is_words[name]]
+    return ItemTexts(
+        [" ".join(filter(None, parts)) for parts in zip(*words, strict=True)] if words else [""] * len(rows),
+        [[label for part in parts for label in part] for parts in zip(*labels, strict=True)] or [[]] * len(rows),
+    )
+
+
+def _labels(column: pl.Series) -> list[list[str]]:
+    """``column:value`` for each value of a row; nulls give none."""
+    values = [value if isinstance(value, list) else [value] for value in column.to_list()]
+    return [[f"{column.name}:{value}" for value in of_row if value is not None] for of_row in values]
