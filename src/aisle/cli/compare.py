@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
+from aisle.cli.comparisons import VERDICTS, add_trainings, warn_of_one_seed, with_spread
 from aisle.cli.list_comparison import compare_list_runs
 from aisle.cli.output import write_json, write_table
-
-_SIGNS = {"better": "better", "worse": "worse", "tie": "no difference shown"}
 
 
 @click.command()
@@ -43,15 +42,10 @@ def command(runs: tuple[Path, ...], test_set: str, confidence: float, as_json: b
             raise click.UsageError("--on: only runs of tables take it, these are of lists")
         compare_list_runs(dict(zip(names, runs, strict=True)), confidence=confidence, as_json=as_json)
         return
-    directories = [TableDirectory(path.resolve()) for path in runs]
-    predictions = {
-        name: [run.predictions(test_set) for run in directory.trainings()]
-        for name, directory in zip(names, directories, strict=True)
-    }
+    directories = {name: TableDirectory(path.resolve()) for name, path in zip(names, runs, strict=True)}
+    predictions = {name: [run.predictions(test_set) for run in one.trainings()] for name, one in directories.items()}
     report = compare(predictions, test_set=test_set, confidence=confidence)
-    for name, directory in zip(names, directories, strict=True):
-        metrics = directory.read_metrics()
-        report["methods"][name] |= {key: metrics[key] for key in ("model", "seed", "seeds") if key in metrics}
+    add_trainings(report, directories)
     if as_json:
         write_json(report)
         return
@@ -82,15 +76,14 @@ def _write(report: dict[str, Any]) -> None:
     metrics = tuple(metric_name(test_set, metric) for metric in ("auc", "logloss"))
     click.echo(f"{report['rows']:,} {test_set} rows")
     rows = [
-        (name, one["num_seeds"], *(_with_spread(one, metric) for metric in metrics))
+        (name, one["num_seeds"], *(with_spread(one, metric, digits=5) for metric in metrics))
         for name, one in report["methods"].items()
     ]
     write_table(("run", "seeds", *metrics), rows)
     click.echo(f"\nAgainst {reference}, with {100 * report['confidence']:g} % intervals")
     header = ("run", "metric", "difference", "from", "to", "rows", "seeds", "verdict")
     write_table(header, [row for name, found in report["differences"].items() for row in _rows(name, found)])
-    if any(one["num_seeds"] == 1 for one in report["methods"].values()):
-        click.echo("\nRuns of one seed: another seed may turn a small difference (aisle train --seeds 0,1,2).")
+    warn_of_one_seed(report)
 
 
 def _rows(name: str, found: dict[str, dict[str, Any]]) -> list[tuple[object, ...]]:
@@ -101,13 +94,7 @@ def _rows(name: str, found: dict[str, dict[str, Any]]) -> list[tuple[object, ...
             *(f"{one[key]:+.5f}" for key in ("value", "low", "high")),
             f"{one['row_standard_error']:.5f}",
             "" if one["seed_standard_error"] is None else f"{one['seed_standard_error']:.5f}",
-            _SIGNS[one["verdict"]],
+            VERDICTS[one["verdict"]],
         )
         for metric, one in found.items()
     ]
-
-
-def _with_spread(method: dict[str, Any], metric: str) -> str:
-    value = f"{method['metrics'][metric]:.5f}"
-    spread = method["deviations"].get(metric)
-    return value if spread is None else f"{value} +- {spread:.5f}"

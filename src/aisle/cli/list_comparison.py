@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
+from aisle.cli.comparisons import VERDICTS, add_trainings, warn_of_one_seed, with_spread
 from aisle.cli.output import write_json, write_table
-
-_SIGNS = {"better": "better", "worse": "worse", "tie": "no difference shown"}
 
 
 def compare_list_runs(runs: Mapping[str, Path], *, confidence: float, as_json: bool) -> None:
@@ -20,9 +19,7 @@ def compare_list_runs(runs: Mapping[str, Path], *, confidence: float, as_json: b
 
     directories = {name: ListDirectory(path.resolve()) for name, path in runs.items()}
     report = compare_answers({name: one.answers() for name, one in directories.items()}, confidence=confidence)
-    for name, directory in directories.items():
-        metrics = directory.read_metrics()
-        report["methods"][name] |= {key: metrics[key] for key in ("model", "seed", "seeds") if key in metrics}
+    add_trainings(report, directories)
     if as_json:
         write_json(report)
         return
@@ -33,22 +30,15 @@ def _write(report: dict[str, Any]) -> None:
     metrics = next(iter(report["methods"].values()))["metrics"]
     click.echo(f"{report['questions']:,} test questions")
     rows = [
-        (name, one["model"], one["num_seeds"], *(_with_spread(one, metric) for metric in metrics))
+        (name, one["model"], one["num_seeds"], *(with_spread(one, metric, digits=4) for metric in metrics))
         for name, one in report["methods"].items()
     ]
     write_table(("run", "model", "seeds", *(metric.removeprefix("test/") for metric in metrics)), rows)
     click.echo(f"\nAgainst {report['reference']}, with {100 * report['confidence']:g} % intervals over questions")
     differences = [
-        (name, metric, *(f"{one[key]:+.4f}" for key in ("value", "low", "high")), _SIGNS[one["verdict"]])
+        (name, metric, *(f"{one[key]:+.4f}" for key in ("value", "low", "high")), VERDICTS[one["verdict"]])
         for name, found in report["differences"].items()
         for metric, one in found.items()
     ]
     write_table(("run", "metric", "difference", "from", "to", "verdict"), differences)
-    if any(one["num_seeds"] == 1 for one in report["methods"].values()):
-        click.echo("\nRuns of one seed: another seed may turn a small difference (aisle train --seeds 0,1,2).")
-
-
-def _with_spread(method: dict[str, Any], metric: str) -> str:
-    value = f"{method['metrics'][metric]:.4f}"
-    spread = method["deviations"].get(metric)
-    return value if spread is None else f"{value} +- {spread:.4f}"
+    warn_of_one_seed(report)

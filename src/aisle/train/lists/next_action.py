@@ -28,10 +28,8 @@ from aisle.pipeline.action_ranker import (
     score_in_blocks,
 )
 from aisle.recipe.actions import HstuRankerSpec
+from aisle.train.lists.next_item import similar_lengths
 from aisle.train.onnx_export import export_onnx
-
-#: Batches whose sequences are sorted by length together, so that a batch holds sequences of similar lengths.
-_SORTED_BATCHES = 8
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,8 @@ class NextActionTrainee:
 
     def epoch(self, number: int) -> Iterator[ActionBatch]:
         """Batches of pieces of similar lengths, in an order of chance."""
-        for rows_B in self._batches(np.random.default_rng([self._seed, number])):
+        generator = np.random.default_rng([self._seed, number])
+        for rows_B in similar_lengths(self._pieces.sizes_R, self._batch_size, generator):
             part = self._pieces.take(rows_B)
             length = int(part.sizes_R.max())
             items_BT, actions_BT = (
@@ -79,15 +78,6 @@ class NextActionTrainee:
     def recommender(self) -> TorchActionRanker:
         """Scores by the network itself."""
         return TorchActionRanker(self.network, self._max_length)
-
-    def _batches(self, generator: np.random.Generator) -> list[NDArray[np.int64]]:
-        size, order_P = self._batch_size, generator.permutation(len(self._pieces))
-        batches: list[NDArray[np.int64]] = []
-        for start in range(0, len(order_P), size * _SORTED_BATCHES):
-            rows = order_P[start : start + size * _SORTED_BATCHES]
-            rows = rows[np.argsort(self._pieces.sizes_R[rows], kind="stable")]
-            batches += np.split(rows, range(size, len(rows), size))
-        return [batches[number] for number in generator.permutation(len(batches))]
 
 
 class TorchActionRanker:
