@@ -151,12 +151,11 @@ def methods_of(recipe: ShopRecipe) -> dict[str, list[str]]:
 
 
 def with_added(base: str, overrides: Sequence[str]) -> ShopRecipe:
-    """The recipe without its ranker, and with the added sources."""
+    """The recipe with the added sources."""
     sources = [*recipes.load(base).placements[PLACEMENT].sources, *ADDED]
     return recipes.load(
         base,
         [
-            "ranker=null",
             *(f"generators.{name}={spec}" for name, spec in ADDED.items()),
             f"placements.{PLACEMENT}.sources=[{', '.join(sources)}]",
             *overrides,
@@ -167,7 +166,7 @@ def with_added(base: str, overrides: Sequence[str]) -> ShopRecipe:
 def measure_sources(directory: Path, base: str, overrides: Sequence[str], num_windows: int) -> dict[str, Any]:
     """The report: each method's metrics, and what the whole has over it."""
     started = time.perf_counter()
-    recipe = with_added(base, overrides)
+    recipe = with_added(base, ["ranker=null", *overrides])
     methods = methods_of(recipe)
     with show_progress() as progress, online_retail(directory, recipe, progress) as shop:
         trials = Trials(shop, num_windows, progress)

@@ -42,14 +42,14 @@ from aisle.recipe.ranker import DlrmSpec, FieldDlrmSpec, RankerSpec
 from aisle.schema import DAY_MS
 from aisle.train.shop.parts import snapshot_parts
 from aisle.train.shop.ranker import ExamplesOf, FittedSnapshot, RankFit, calibrated, fit_rank_stage
-from aisle.train.shop.ranker_examples import RankerExamples, collect_examples
+from aisle.train.shop.ranker_examples import RankerExamples
 from aisle.train.shop.ranker_snapshots import RankerSnapshots, example_times, ranker_of
 from aisle.train.shop.side_by_side import Processes
 from aisle.train.shop.training import train_shop
 from benchmarks.ablation import Denied, blend_scores, measure_ranked, of_policies, stage_scores
 from benchmarks.online_retail import RESULTS, write
 from benchmarks.rankers import fit_booster, with_logistic_regression
-from benchmarks.shop import Shop, online_retail, open_bench
+from benchmarks.shop import Shop, online_retail, open_bench, whole_lists
 
 NOTHING = Denied()
 NUM_WINDOWS = 2
@@ -201,20 +201,6 @@ class Trials:
         """The trial of one window."""
         recipe = self._shop.recipe
         base, window = self._snapshots.fitted(until_ms), self._snapshots.window(until_ms)
-
-        def collect() -> RankerExamples:
-            return collect_examples(
-                base.pipeline,
-                base.featurizer,
-                window,
-                placement=PLACEMENT,
-                repeats=tuple(VARIANT_OF),
-                negatives=None,
-                max_questions=len(window.questions),
-                seed=recipe.seed,
-                progress=self._progress,
-            )
-
         times = example_times(recipe, self._shop.log, until_ms)
         return Trial(
             recipe,
@@ -222,7 +208,7 @@ class Trials:
             base,
             self._snapshots.learnt_from(until_ms),
             [self._snapshots.window(time_ms) for time_ms in times],
-            self._shop.work.examples("whole", until_ms, collect),
+            whole_lists(self._shop, self._snapshots, until_ms, self._progress),
             num_epochs,
         )
 

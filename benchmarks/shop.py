@@ -15,12 +15,16 @@ from aisle.assemble import shop_fitters
 from aisle.data import datasets
 from aisle.data.snapshots import ShopLog
 from aisle.errors import ConfigError
+from aisle.evaluate.shop_temporal import PLACEMENT
+from aisle.evaluate.windows import VARIANT_OF
 from aisle.ingest import import_files
 from aisle.progress import Progress, silent
 from aisle.recipe import ShopRecipe
 from aisle.store import SqlStore
 from aisle.train.shop.parts import Bench
 from aisle.train.shop.pipelines import Fitters
+from aisle.train.shop.ranker_examples import RankerExamples, collect_examples
+from aisle.train.shop.ranker_snapshots import RankerSnapshots
 from aisle.train.shop.work_directory import WorkDirectory
 from aisle.workspace import Workspace
 
@@ -69,3 +73,23 @@ def online_retail(directory: Path, recipe: ShopRecipe, progress: Progress) -> It
         yield Shop(workspace, store, log, recipe, shop_fitters(recipe), WorkDirectory(directory / "parts"))
     finally:
         store.close()
+
+
+def whole_lists(shop: Shop, snapshots: RankerSnapshots, until_ms: int, progress: Progress = silent) -> RankerExamples:
+    """All candidates of all visitors of the window after a time, under both repeat policies; collected once."""
+    base, window = snapshots.fitted(until_ms), snapshots.window(until_ms)
+
+    def collect() -> RankerExamples:
+        return collect_examples(
+            base.pipeline,
+            base.featurizer,
+            window,
+            placement=PLACEMENT,
+            repeats=tuple(VARIANT_OF),
+            negatives=None,
+            max_questions=len(window.questions),
+            seed=shop.recipe.seed,
+            progress=progress,
+        )
+
+    return shop.work.examples("whole", until_ms, collect)

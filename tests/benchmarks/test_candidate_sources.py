@@ -44,7 +44,7 @@ def test_what_a_blend_is_fitted_on() -> None:
 
 
 def test_the_recipe_has_all_sources_and_each_method_lacks_some() -> None:
-    recipe = with_added("shop-quick", [])
+    recipe = with_added("shop-quick", ["ranker=null"])
     methods = methods_of(recipe)
     assert recipe.ranker is None
     assert set(ADDED) < set(methods["all sources"])
