@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Server
+from tests.e2e.conftest import WAIT_SECONDS, Server
 
 PRIVATE = "zyxann"
 
@@ -25,7 +25,7 @@ def test_each_call_is_a_line_that_names_nobody(directory: Path, serve: Callable[
         server.call("POST", "/v1/recommendations", {"placement": PRIVATE})[2],
     }
     server.process.send_signal(signal.SIGTERM)
-    _, errors = server.process.communicate(timeout=20)
+    _, errors = server.process.communicate(timeout=WAIT_SECONDS)
     assert PRIVATE not in errors
     assert "127.0.0.1" not in errors, "no address"
     calls = [line for line in map(json.loads, errors.splitlines()) if line["message"] == "call"]

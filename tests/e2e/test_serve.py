@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from aisle.workspace import Workspace
-from tests.e2e.conftest import Server
+from tests.e2e.conftest import WAIT_SECONDS, Server
 from tests.shops import NO_HASTE
 
 
@@ -29,7 +29,7 @@ def test_it_greets_with_its_address_and_ends_with_130_when_interrupted(
     assert server.greeting == f"Aisle serves shop on {server.url} (API: {server.url}/docs). Stop it with Ctrl-C.\n"
     assert " · Aisle</title>" in server.call("GET", "/")[1]
     server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(timeout=20) == 130
+    assert server.process.wait(timeout=WAIT_SECONDS) == 130
 
 
 def test_another_host_with_keys_is_served(directory: Path, serve: Callable[..., Server]) -> None:
@@ -61,7 +61,8 @@ def test_stopping_ends_every_process_and_writes_what_was_served(
         assert connection.getresponse().status == 200
     assert len(living(server.process.pid)) >= int(workers)
     server.stop()
-    deadline = time.monotonic() + 5  # Python's own resource tracker ends a moment after the server, by a closed pipe
+    # Python's own resource tracker ends a moment after the server, by a closed pipe.
+    deadline = time.monotonic() + WAIT_SECONDS
     while living(server.process.pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert living(server.process.pid) == []

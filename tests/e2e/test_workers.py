@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.conftest import Server, exchange
+from tests.e2e.conftest import WAIT_SECONDS, Server, exchange
 from tests.shops import NO_HASTE, planted_pairs
 
 Worker = Callable[..., Any]
@@ -49,7 +49,7 @@ def ranked_workers(ranked_shop: Path, tmp_path: Path, serve: Callable[..., Serve
 def connected(server: Server) -> Iterator[list[Worker]]:
     """One open connection to each worker: a connection stays with the worker that accepted it."""
     connections: dict[str, http.client.HTTPConnection] = {}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + WAIT_SECONDS
     while len(connections) < 2:
         assert time.monotonic() < deadline, f"only {len(connections)} worker answered"
         connection = server.connect()
@@ -114,7 +114,7 @@ def test_measurements_and_the_report_are_of_both_workers(workers: list[Worker]) 
         assert samples["aisle_recommendations_total", "popular"] == 5
         assert samples["aisle_http_requests_total", "/v1/events", "202", "POST"] == 2
         assert samples["aisle_http_request_seconds_count", "/v1/recommendations"] == 5
-    deadline = time.monotonic() + 10  # the other worker's served log is written in the background
+    deadline = time.monotonic() + WAIT_SECONDS  # the other worker's served log is written in the background
     while (report := one("GET", "/v1/report")["placements"].get("popular", {})).get("answers") != 5:
         assert time.monotonic() < deadline, report
         time.sleep(0.05)

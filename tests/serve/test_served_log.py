@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 
 import pytest
@@ -69,13 +68,18 @@ def test_a_full_queue_and_a_failing_store_are_counted(monkeypatch: pytest.Monkey
 
 
 def test_adding_does_not_wait_for_a_slow_store() -> None:
-    release = threading.Event()
-    log = ServedLog(lambda records: release.wait(5) and None, on_lost=lambda number: None, flush_seconds=0.001)
+    is_writing, release = threading.Event(), threading.Event()
+    was_released = []
+
+    def write(records: Sequence[ServedRecord]) -> None:
+        is_writing.set()
+        was_released.append(release.wait(30))
+
+    log = ServedLog(write, on_lost=lambda number: None, flush_seconds=0.001)
     log.add(record(0))
-    time.sleep(0.05)  # the background is in the slow write now
-    started = time.perf_counter()
+    assert is_writing.wait(30)
     for number in range(1000):
         log.add(record(number))
-    assert time.perf_counter() - started < 0.5
     release.set()
     log.close()
+    assert was_released[0], "the write went on while records were added"

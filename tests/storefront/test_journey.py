@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Server
 from tests.storefront.conftest import Visit, settled, shown
 
-WAIT_SECONDS = 15
+WAIT_SECONDS = 60
 
 
 def _report(server: Server, placement: str) -> dict[str, float]:

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from tests.e2e.conftest import Server
 
 ADMIN, WRITE = "an-admin-key", "a-public-key"
-WAIT_SECONDS = 15
+WAIT_SECONDS = 60
 #: The page asks for this many items; they lie below a long text, so that nobody sees them at first.
 NUM_CARDS = 3
 PAGE = """<!doctype html><html lang="en"><title>Another shop</title>
