@@ -18,7 +18,7 @@ from aisle.features.operators.contract import State
 from aisle.recipe.features import CategorifySpec
 from aisle.schema import Column, ColumnType
 
-PADDING_ROW = 0
+#: Row 0 is padding.
 UNKNOWN_ROW = 1
 NULL_ROW = 2
 
