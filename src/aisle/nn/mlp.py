@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from aisle.nn.short_layers import can_be_short, short_layers
+
 
 class MLP(nn.Module):
     """Linear layers with ReLU between them.
@@ -47,6 +49,9 @@ class MLP(nn.Module):
 
     def forward(self, input_BI: Tensor) -> Tensor:
         """The outputs [B, O]."""
+        layers = list(self.layers)
+        if can_be_short(input_BI, layers):
+            return short_layers(input_BI, layers)
         output_BO: Tensor = self.layers(input_BI)
         return output_BO
 
