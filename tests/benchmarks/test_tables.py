@@ -8,7 +8,7 @@ import pytest
 
 from aisle.recipe.models import TableModelSpec
 from aisle.studies.train_speed import SpeedSettings
-from benchmarks import criteo, table_kinds, train_scale
+from benchmarks import criteo, histories, table_kinds, train_scale
 
 # As many rows as the large columns of the sample have, and two small ones.
 SIZES = {"C3": 11_000, "C4": 7_000, "C12": 10_000, "C20": 6, "C9": 400}
@@ -24,7 +24,18 @@ def test_every_model_of_the_benchmark_has_a_recipe(name: str) -> None:
 def test_every_model_but_those_of_histories_is_measured() -> None:
     kinds = {spec.model_fields["kind"].annotation.__args__[0] for spec in TableModelSpec.__origin__.__args__}
     measured = {entry.load().model.kind for entry in criteo.MODELS.values()}
-    assert {kind for kind in kinds - measured if not kind.startswith(("shared", "mmoe", "esmm"))} == {"bst", "dien", "din"}
+    assert {kind for kind in kinds - measured if not kind.startswith(("shared", "mmoe", "esmm"))} == {
+        "bst",
+        "dien",
+        "din",
+    }
+
+
+def test_models_of_histories_are_measured_on_histories() -> None:
+    models = {name: entry.load().model for name, entry in histories.MODELS.items()}
+    assert {model.kind for model in models.values()} == {"bst", "dien", "din"}
+    assert models[histories.REFERENCE].pooling == "mean" and models["din"].pooling == "attention"
+    assert len({str(model.histories) + model.length_column for model in models.values()}) == 1
 
 
 def test_the_command_trains_the_same() -> None:

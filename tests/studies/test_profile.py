@@ -121,6 +121,7 @@ def test_time_is_of_the_part_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
 
 CASES = [
     RankerCase("deepfm", {"deep_layers": (8,), "dropout": 0.5}),
+    RankerCase("dien", {"histories": {"item": HISTORY}, "length_column": NUM_DENSE - 1, "deep_layers": (8,)}),
     RankerCase("din", {"histories": {"item": HISTORY}, "length_column": NUM_DENSE - 1, "deep_layers": (8,)}),
     RankerCase("dlrm", {"dense_layers": (8,), "over_layers": (8,)}),
     RankerCase("finalmlp", {"streams": ((8,), (8,)), "num_heads": 2}),
