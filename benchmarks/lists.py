@@ -73,6 +73,13 @@ STUDIES = {
                 *("model.normalize=false", "model.loss.temperature=1.0"),
                 *("train.learning_rate=1e-3", "train.epochs=26"),
             ),
+            "hstu, 128 wide, no cosines": (
+                "ml-1m-hstu",
+                *("model.dim=128", "model.num_heads=2", "model.dropout=0.3"),
+                *("model.normalize=false", "model.loss.temperature=1.0"),
+                *("train.learning_rate=1e-3", "train.epochs=26"),
+            ),
+            "gru4rec": ("ml-1m-gru4rec",),
             "mean of sasrec and hstu": ("ml-1m-hstu", "model.kind=ensemble", "model.runs=[RUNS/sasrec, RUNS/hstu]"),
             "mean of these four": (
                 "ml-1m-hstu",
@@ -133,7 +140,16 @@ STUDIES = {
         "Amazon Beauty, the next item: leave one out in the file of S3-Rec, whose order is partly that of item numbers",
         "rules",
         ("test/hr@10/full", "test/ndcg@10/full"),
-        {"rules": ("amazon-beauty-rules",), "blend": ("amazon-beauty-blend",)},
+        {
+            "popularity": ("amazon-beauty-rules", "model.kind=popularity"),
+            "content": (
+                "amazon-beauty-rules",
+                "data.items={file: amazon_beauty_s3rec/item_attributes.parquet, text: [attributes]}",
+                *("model.kind=content", "model.history.decay=1.0"),
+            ),
+            "rules": ("amazon-beauty-rules",),
+            "blend": ("amazon-beauty-blend",),
+        },
         {"SASRec (S3-Rec authors)": (0.0605, 0.0318), "S3-Rec (its authors)": (0.0647, 0.0327)},
     ),
     "amazon-sports": Study(
@@ -160,8 +176,31 @@ STUDIES = {
         ("test/hr@10/sampled-99", "test/ndcg@10/sampled-99"),
         {
             "popularity": ("ml-1m-neumf", "model.kind=popularity"),
-            "item-knn": ("ml-1m-neumf", "model.kind=item-knn"),
+            "item-knn": (
+                "ml-1m-neumf",
+                *("model.kind=item-knn", "model.neighbours=200"),
+                *("model.user_exponent=0.5", "model.candidate_exponent=0.8"),
+            ),
+            "user-knn": ("ml-1m-neumf", "model.kind=user-knn", "model.neighbours=200"),
+            "graph-filter": ("ml-1m-neumf", "model.kind=graph-filter"),
+            "ease": ("ml-1m-neumf", "model.kind=ease"),
+            "ials": ("ml-1m-neumf", "model.kind=ials"),
+            "ridge": ("ml-1m-neumf", "model.kind=next-item-ridge"),
             "neumf": ("ml-1m-neumf",),
+            "neumf, 64 factors": (
+                "ml-1m-neumf",
+                *("model.dimension=64", "model.mlp_dimension=128", "model.hidden=[256, 128, 64]"),
+                *("train.learning_rate=5e-3", "train.epochs=10"),
+            ),
+            "mlp": (
+                "ml-1m-neumf",
+                *("model.kind=ncf-mlp", "model.dimension=32", "model.hidden=[64, 32, 16]", "model.batch_size=8192"),
+            ),
+            "slcm": (
+                "ml-1m-neumf",
+                *("model.kind=slcm", "model.cell=gru", "model.hidden=[64, 32, 16]"),
+                *("train.learning_rate=3e-3", "train.epochs=12"),
+            ),
         },
         {"NeuMF, pretrained, 64 factors (NCF authors)": (0.730, 0.447)},
     ),
