@@ -247,11 +247,16 @@ class _Rows:
     """The training rows of one history, for the questions of another."""
 
     def __init__(self, log: ShopLog, directory: Path) -> None:
+        self._log = log
         self.snapshots = RankerSnapshots(RANKED, log, shop_fitters(RANKED), WorkDirectory(directory))
 
-    def at(self, until_ms: int, asked: Sequence[Question]) -> RankerExamples:
-        """Rows of these users at a snapshot's time, labelled by what they took in the other history."""
+    def at(self, until_ms: int, asked: Sequence[Question], *, leaks: bool = False) -> RankerExamples:
+        """Rows of these users at a snapshot's time, labelled by what they took in the other history.
+
+        With ``leaks`` features are fitted on what came one horizon later, too.
+        """
         fitted, window = self.snapshots.fitted(until_ms), self.snapshots.window(until_ms)
+        featurizer = self._of_later(until_ms) if leaks else fitted.featurizer
         users = [one.user for one in asked]
         queries = visitor_queries(window.snapshot, users, signals=signals_of(RANKED), history_limit=1000)
         taken = window.snapshot.of_type("purchase")
@@ -259,7 +264,7 @@ class _Rows:
         questions = [Question(one.user, queries[one.user], owned[one.user], one.targets) for one in asked]
         return collect_examples(
             fitted.pipeline,
-            fitted.featurizer,
+            featurizer,
             Window(window.snapshot, HORIZON_DAYS, window.candidates_V, questions),
             placement="for-you",
             repeats=("allow", "exclude"),
@@ -267,6 +272,12 @@ class _Rows:
             max_questions=20,
             seed=0,
         )
+
+    def _of_later(self, until_ms: int) -> CandidateFeaturizer:
+        later = self._log.before(until_ms + HORIZON_DAYS * DAY_MS)
+        featurizer = self.snapshots._fit_featurizer(later)
+        featurizer.fitted_until_ms = until_ms  # what it says; else it would be refused
+        return featurizer
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +291,7 @@ EVERY_SNAPSHOT = (1, 2, 3)
 
 @pytest.mark.parametrize("horizons_back", EVERY_SNAPSHOT)
 def test_what_comes_after_a_snapshot_changes_no_training_row(
-    shop: Simulated, logs: tuple[ShopLog, ShopLog], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, horizons_back: int
+    shop: Simulated, logs: tuple[ShopLog, ShopLog], tmp_path: Path, horizons_back: int
 ) -> None:
     log = logs[0]
     until_ms = log.end_ms - horizons_back * HORIZON_DAYS * DAY_MS
@@ -294,19 +305,10 @@ def test_what_comes_after_a_snapshot_changes_no_training_row(
     asked = ours.snapshots.window(until_ms).questions
     expected = ours.at(until_ms, asked)
     assert len(expected) > 300 and expected.label_R.any() and expected.features_RF.std(axis=0).astype(bool).sum() > 40
-    found = _Rows(other, tmp_path / "theirs").at(until_ms, asked)
+    theirs = _Rows(other, tmp_path / "theirs")
+    found = theirs.at(until_ms, asked)
     for column in dataclasses.fields(expected):
         assert np.array_equal(getattr(expected, column.name), getattr(found, column.name)), column.name
 
-    fit = RankerSnapshots._fit_featurizer
-
-    def one_snapshot_later(snapshots: RankerSnapshots, snapshot: Snapshot) -> CandidateFeaturizer:
-        featurizer = fit(snapshots, snapshots._log.before(snapshot.until_ms + HORIZON_DAYS * DAY_MS))
-        featurizer.fitted_until_ms = snapshot.until_ms  # what it says; else it would be refused
-        return featurizer
-
-    monkeypatch.setattr(RankerSnapshots, "_fit_featurizer", one_snapshot_later)
-    leaky, leaky_other = (
-        _Rows(history, tmp_path / name).at(until_ms, asked) for history, name in ((log, "leak"), (other, "leak-other"))
-    )
+    leaky, leaky_other = (rows.at(until_ms, asked, leaks=True) for rows in (ours, theirs))
     assert not np.array_equal(leaky.features_RF, leaky_other.features_RF), "else this test sees no leak"
