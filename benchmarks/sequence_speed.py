@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from aisle.cli.hardware import describe_hardware
 from aisle.data.item_lists import ItemLists
-from aisle.models.sequential.hstu import HSTUEncoder
-from aisle.models.sequential.sasrec import SASRecEncoder
-from aisle.models.sequential.sequence_model import SequenceModel
-from aisle.train.lists.next_item import NextItemSettings, NextItemTrainee
+from aisle.data.list_splits import no_questions
+from aisle.data.questions import ListSplit
+from aisle.recipe.list_models.sequential import HstuSpec, ItemLossSpec, SasrecSpec, SequenceModelSpec
+from aisle.train.lists.sequences import build_sequence_model
 from benchmarks.sequence_scale import in_turn
 
 RESULTS = Path(__file__).parent / "results"
@@ -69,29 +69,21 @@ def prefix_step() -> Callable[[], object]:
 
 def our_step(kind: str, precision: str) -> Callable[[], object]:
     """A step of one of ours."""
-    generator = torch.Generator().manual_seed(0)
-    encoder: nn.Module
-    if kind == "sasrec":
-        encoder = SASRecEncoder(
-            DIM, max_length=LENGTH, num_blocks=BLOCKS, hidden=DIM, dropout=DROPOUT, generator=generator
-        )
-    else:
-        encoder = HSTUEncoder(
-            DIM,
-            max_length=LENGTH,
-            num_layers=BLOCKS,
-            query_dim=DIM,
-            value_dim=DIM,
-            dropout=DROPOUT,
-            generator=generator,
-        )
     drawn = np.random.default_rng(0).integers(0, NUM_ITEMS, BATCH * (LENGTH + 1))
     lists = ItemLists.of_sizes(np.full(BATCH, LENGTH + 1), drawn)
-    model = SequenceModel(NUM_ITEMS, DIM, encoder, normalize=True, generator=generator)
-    settings = NextItemSettings(max_length=LENGTH, batch_size=BATCH, temperature=TEMPERATURE)
-    trainee = NextItemTrainee(model, lists, NUM_ITEMS, settings)
+    shared: dict[str, Any] = {
+        "batch_size": BATCH,
+        "dim": DIM,
+        "max_length": LENGTH,
+        "dropout": DROPOUT,
+        "loss": ItemLossSpec(temperature=TEMPERATURE),
+    }
+    spec: SequenceModelSpec = HstuSpec(kind="hstu", num_layers=BLOCKS, **shared)
+    if kind == "sasrec":
+        spec = SasrecSpec(kind="sasrec", num_blocks=BLOCKS, **shared)
+    trainee = build_sequence_model(spec, ListSplit(NUM_ITEMS, lists, no_questions(), no_questions()))
     batch = next(trainee.epoch(0))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(trainee.network.parameters(), lr=1e-3)
 
     def step() -> None:
         optimizer.zero_grad()

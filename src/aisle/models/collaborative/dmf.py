@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from aisle.data.item_lists import ItemLists
 from aisle.models.collaborative.mlp import dense_layers
-from aisle.models.collaborative.vector_pairs import VectorPairs
+from aisle.models.collaborative.vector_pairs import pair_scores
 from aisle.nn.mlp import MLP
 from aisle.retrieval.collaborative.interactions import taken_matrix
 from aisle.retrieval.networks import HistoryLayer, HistoryNetwork
@@ -60,7 +60,7 @@ class SparseTower(nn.Module):
         return functional.normalize(values_RH, dim=1)
 
 
-class DMF(VectorPairs):
+class DMF(nn.Module):
     """Users by what they took, items by who took them.
 
     Args:
@@ -85,6 +85,10 @@ class DMF(VectorPairs):
         self.users = SparseTower(taken, hidden, generator=generator)
         self.items = SparseTower(taken.T.tocsr(), hidden, generator=generator)
         self.temperature = temperature
+
+    def forward(self, users_B: Tensor, items_BC: Tensor) -> Tensor:
+        """The scores [B, C] of each user's items."""
+        return pair_scores(*self.vectors(), users_B, items_BC)
 
     def vectors(self) -> tuple[Tensor, Tensor]:
         """Users' vectors of length 1 [U, D], and items' over the temperature [V, D]."""

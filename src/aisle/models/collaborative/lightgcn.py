@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aisle.data.item_lists import ItemLists
-from aisle.models.collaborative.vector_pairs import VectorPairs
+from aisle.models.collaborative.vector_pairs import pair_scores
 from aisle.retrieval.collaborative import UserFactors
 
 
-class LightGCN(VectorPairs):
+class LightGCN(nn.Module):
     """Users and items as nodes of one graph.
 
     Args:
@@ -63,6 +63,10 @@ class LightGCN(VectorPairs):
         self.register_buffer("starts_N1", torch.from_numpy(starts_N1.astype(np.int32)), persistent=False)
         scale_N1 = torch.from_numpy(degrees_N.astype(np.float32) ** -0.5)[:, None]
         self.register_buffer("scale_N1", scale_N1, persistent=False)
+
+    def forward(self, users_B: Tensor, items_BC: Tensor) -> Tensor:
+        """The scores [B, C] of each user's items."""
+        return pair_scores(*self.vectors(), users_B, items_BC)
 
     def vectors(self) -> tuple[Tensor, Tensor]:
         """The vectors of all users [U, D] and items [V, D]."""

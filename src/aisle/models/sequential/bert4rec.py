@@ -16,55 +16,28 @@ from torch.nn import functional
 
 from aisle.models.sequential.sequence_model import SequenceModel
 from aisle.nn.mlp import linear
-from aisle.nn.sequences.transformer import TransformerBlock
+from aisle.nn.sequences.transformer import TransformerStack
 
 
 class BERT4RecEncoder(nn.Module):
-    """Learned positions, transformer blocks that see both sides, and a layer before the scores.
+    """A stack that sees both sides, and a layer before the scores.
 
     Args:
-        dim: D.
-        max_length: The longest sequence, hidden items included.
-        num_blocks: Transformer blocks.
-        num_heads: Heads of each.
-        hidden: Width of the blocks' two-layer networks.
-        dropout: Share that training drops, of the embedded sequence and in the blocks.
+        stack: Positions and blocks; its longest sequence counts hidden items too.
         generator: Draws the first weights.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        *,
-        max_length: int,
-        num_blocks: int = 2,
-        num_heads: int = 2,
-        hidden: int,
-        dropout: float = 0.2,
-        generator: torch.Generator,
-    ) -> None:
+    def __init__(self, stack: TransformerStack, *, generator: torch.Generator) -> None:
         super().__init__()
-        self.positions = nn.Parameter(torch.randn(max_length, dim, generator=generator) * 0.02)
-        self.blocks = nn.ModuleList(
-            TransformerBlock(
-                dim, num_heads=num_heads, hidden=hidden, dropout=dropout, is_causal=False, generator=generator
-            )
-            for _ in range(num_blocks)
-        )
-        self.blocks_norm = nn.LayerNorm(dim)
-        self.project_out = linear(dim, dim, generator=generator)
-        self.norm = nn.LayerNorm(dim)
-        self.dropout = dropout
-        self.scale = float(dim**0.5)
+        self.stack = stack
+        self.stack_norm = nn.LayerNorm(stack.dim)
+        self.project_out = linear(stack.dim, stack.dim, generator=generator)
+        self.norm = nn.LayerNorm(stack.dim)
 
     def forward(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
         """What is expected at each position [B, T, D] from all others."""
-        inputs_BTD = embedded_BTD * self.scale + self.positions[: embedded_BTD.shape[1]]
-        inputs_BTD = functional.dropout(inputs_BTD, self.dropout, self.training)
-        is_seen_B11T = is_item_BT[:, None, None]
-        for block in self.blocks:
-            inputs_BTD = block(inputs_BTD, is_seen_B11T)
-        outputs_BTD: Tensor = self.norm(functional.gelu(self.project_out(self.blocks_norm(inputs_BTD))))
+        hidden_BTD = self.stack_norm(self.stack(embedded_BTD, is_item_BT[:, None, None]))
+        outputs_BTD: Tensor = self.norm(functional.gelu(self.project_out(hidden_BTD)))
         return outputs_BTD
 
 

@@ -9,52 +9,24 @@ Legend of shapes: B sequences, T positions, D width.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from aisle.nn.sequences.transformer import TransformerBlock
+from aisle.nn.sequences.transformer import TransformerStack
 
 
 class SASRecEncoder(nn.Module):
-    """Learned positions and causal transformer blocks.
+    """A causal stack, and a norm behind it.
 
     Args:
-        dim: D.
-        max_length: The longest sequence.
-        num_blocks: Transformer blocks.
-        num_heads: Heads of each.
-        hidden: Width of the blocks' two-layer networks.
-        dropout: Share that training drops, of the embedded sequence and in the blocks.
-        generator: Draws the first weights.
+        stack: Positions and blocks.
     """
 
-    def __init__(
-        self,
-        dim: int,
-        *,
-        max_length: int,
-        num_blocks: int = 2,
-        num_heads: int = 1,
-        hidden: int,
-        dropout: float = 0.2,
-        generator: torch.Generator,
-    ) -> None:
+    def __init__(self, stack: TransformerStack) -> None:
         super().__init__()
-        self.positions = nn.Parameter(torch.randn(max_length, dim, generator=generator) * 0.02)
-        self.blocks = nn.ModuleList(
-            TransformerBlock(dim, num_heads=num_heads, hidden=hidden, dropout=dropout, generator=generator)
-            for _ in range(num_blocks)
-        )
-        self.norm = nn.LayerNorm(dim)
-        self.dropout = dropout
-        self.scale = float(dim**0.5)
+        self.stack = stack
+        self.norm = nn.LayerNorm(stack.dim)
 
     def forward(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
         """What is expected behind each position [B, T, D]."""
-        inputs_BTD = embedded_BTD * self.scale + self.positions[: embedded_BTD.shape[1]]
-        inputs_BTD = functional.dropout(inputs_BTD, self.dropout, self.training)
-        for block in self.blocks:
-            inputs_BTD = block(inputs_BTD)
-        outputs_BTD: Tensor = self.norm(inputs_BTD)
+        outputs_BTD: Tensor = self.norm(self.stack(embedded_BTD))
         return outputs_BTD

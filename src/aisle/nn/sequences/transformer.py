@@ -1,4 +1,4 @@
-"""A causal transformer block, normalized before each half.
+"""Transformer blocks over sequences, normalized before each half.
 
 Reference: Vaswani et al., "Attention is all you need", NeurIPS 2017; the order of the norms after Xiong et al., "On
 layer normalization in the transformer architecture", ICML 2020.
@@ -74,3 +74,49 @@ class TransformerBlock(nn.Module):
 
     def _drop(self, values: Tensor) -> Tensor:
         return functional.dropout(values, self.dropout, self.training)
+
+
+class TransformerStack(nn.Module):
+    """Learned positions, and blocks one above the other.
+
+    Args:
+        dim: D.
+        max_length: The longest sequence.
+        num_blocks: Blocks.
+        num_heads: Heads of each.
+        hidden: Width of the blocks' two-layer networks.
+        dropout: Share that training drops, of the embedded sequence and in the blocks.
+        is_causal: As in the blocks.
+        generator: Draws the first weights.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        max_length: int,
+        num_blocks: int,
+        num_heads: int,
+        hidden: int,
+        dropout: float,
+        is_causal: bool = True,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.randn(max_length, dim, generator=generator) * 0.02)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(
+                dim, num_heads=num_heads, hidden=hidden, dropout=dropout, is_causal=is_causal, generator=generator
+            )
+            for _ in range(num_blocks)
+        )
+        self.dropout = dropout
+        self.dim = dim
+
+    def forward(self, embedded_BTD: Tensor, is_seen_B1TT: Tensor | None = None) -> Tensor:
+        """The outputs [B, T, D] of the last block, which are not normalized."""
+        inputs_BTD = embedded_BTD * float(self.dim**0.5) + self.positions[: embedded_BTD.shape[1]]
+        inputs_BTD = functional.dropout(inputs_BTD, self.dropout, self.training)
+        for block in self.blocks:
+            inputs_BTD = block(inputs_BTD, is_seen_B1TT)
+        return inputs_BTD

@@ -17,6 +17,7 @@ from aisle.models.sequential.hstu import HSTUEncoder
 from aisle.models.sequential.sasrec import SASRecEncoder
 from aisle.models.sequential.sequence_model import SequenceModel
 from aisle.models.sequential.youtube_dnn import MeanEncoder, YouTubeDNN
+from aisle.nn.sequences.transformer import TransformerStack
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
     Gru4RecSpec,
@@ -52,15 +53,7 @@ def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int
 
 
 def _sasrec(spec: SasrecSpec, generator: torch.Generator) -> nn.Module:
-    return SASRecEncoder(
-        spec.dim,
-        max_length=spec.max_length,
-        num_blocks=spec.num_blocks,
-        num_heads=spec.num_heads,
-        hidden=spec.hidden or spec.dim,
-        dropout=spec.dropout,
-        generator=generator,
-    )
+    return SASRecEncoder(_stack(spec, spec.max_length, spec.hidden or spec.dim, generator))
 
 
 def _hstu(spec: HstuSpec, generator: torch.Generator) -> nn.Module:
@@ -88,13 +81,27 @@ def _gru4rec(spec: Gru4RecSpec, generator: torch.Generator) -> nn.Module:
 
 
 def _bert4rec(spec: Bert4RecSpec, generator: torch.Generator) -> nn.Module:
-    return BERT4RecEncoder(
+    # The hidden item stands behind a history.
+    stack = _stack(spec, spec.max_length + 1, spec.hidden or 4 * spec.dim, generator, is_causal=False)
+    return BERT4RecEncoder(stack, generator=generator)
+
+
+def _stack(
+    spec: SasrecSpec | Bert4RecSpec,
+    max_length: int,
+    hidden: int,
+    generator: torch.Generator,
+    *,
+    is_causal: bool = True,
+) -> TransformerStack:
+    return TransformerStack(
         spec.dim,
-        max_length=spec.max_length + 1,  # the hidden item stands behind a history
+        max_length=max_length,
         num_blocks=spec.num_blocks,
         num_heads=spec.num_heads,
-        hidden=spec.hidden or 4 * spec.dim,
+        hidden=hidden,
         dropout=spec.dropout,
+        is_causal=is_causal,
         generator=generator,
     )
 
