@@ -36,7 +36,7 @@ SASREC = SasrecSpec(kind="sasrec", num_blocks=1, **SMALL)
 HSTU = HstuSpec(kind="hstu", num_layers=1, **SMALL)
 GRU4REC = Gru4RecSpec(kind="gru4rec", **SMALL)
 BERT4REC = Bert4RecSpec(kind="bert4rec", num_blocks=1, mask_share=0.3, last_share=0.5, **SMALL)
-YOUTUBE_DNN = YoutubeDnnSpec(kind="youtube-dnn", hidden=[32], **SMALL)
+YOUTUBE_DNN = YoutubeDnnSpec(kind="youtube-dnn", hidden=[32], normalize=False, **SMALL)
 
 
 #: What was exported of a network with these weights.

@@ -3,7 +3,9 @@
 Reference: Livne et al., "Deep context-aware recommender system utilizing sequential latent context", CARS at RecSys
 2019.
 Deviations: the context is the items that were taken lately, for lists have no other (the paper's are readings of
-sensors); its encoder is trained with the recommender and not before it as an autoencoder; of NCF it extends the MLP.
+sensors); its encoder is trained with the recommender and not before it as an autoencoder; of NCF it extends the MLP,
+and negatives are drawn from all items: beside items that a user never took, who asks would tell enough, and the
+context nothing.
 
 Legend of shapes: U users, V items, N positions, C items of an example, D dimension, X context, H outputs of the first
 layer.

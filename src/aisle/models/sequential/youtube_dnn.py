@@ -2,9 +2,10 @@
 
 Reference: Covington et al., "Deep neural networks for YouTube recommendations", RecSys 2016, section 3.
 Deviations: lists of items have no times, searches or places, so that the tower reads the mean alone and there is no
-example age; its last layer is linear and not ReLU, so that a user's vector may point anywhere. As in the paper every
-position of a list is an example that knows only what came before it, items have other vectors where they are read and
-where they are sought, and a softmax over drawn negatives is corrected for how they are drawn.
+example age; its last layer is linear and not ReLU, so that a user's vector may point anywhere; scores are cosines over
+a temperature unless the recipe says otherwise. As in the paper every position of a list is an example that knows only
+what came before it, items have other vectors where they are read and where they are sought, and a softmax over drawn
+negatives is corrected for how they are drawn.
 
 Legend of shapes: B sequences, T positions, V items, D width.
 """

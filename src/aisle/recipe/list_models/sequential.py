@@ -86,8 +86,7 @@ class YoutubeDnnSpec(SequenceModelSpec):
     """A tower with ``hidden`` layers over the mean of what was taken; drawn negatives, corrected for how often."""
 
     kind: Literal["youtube-dnn"]
-    normalize: bool = False
-    loss: ItemLossSpec = ItemLossSpec(negatives=1024, popularity_power=1.0, log_q=True)
+    loss: ItemLossSpec = ItemLossSpec(negatives=1024, popularity_power=1.0, log_q=True, temperature=0.07)
     hidden: Annotated[list[PositiveInt], Field(description="outputs of each hidden layer")] = [256, 128]
 
 
