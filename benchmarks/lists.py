@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,19 @@ STUDIES = {
             "mean of these four": (
                 "ml-1m-hstu",
                 "model.kind=ensemble",
-                "model.runs=[RUNS/sasrec, RUNS/hstu, 'RUNS/hstu, 4 layers of 2 heads', "
-                "'RUNS/sasrec, 128 wide, no cosines']",
+                'model.runs=[RUNS/sasrec, RUNS/hstu, "RUNS/hstu, 4 layers of 2 heads", '
+                '"RUNS/sasrec, 128 wide, no cosines"]',
+            ),
+            "mean of the two wide ones and gru4rec": (
+                "ml-1m-hstu",
+                "model.kind=ensemble",
+                'model.runs=["RUNS/hstu, 128 wide, no cosines", "RUNS/sasrec, 128 wide, no cosines", RUNS/gru4rec]',
+            ),
+            "mean of these six": (
+                "ml-1m-hstu",
+                "model.kind=ensemble",
+                'model.runs=[RUNS/sasrec, RUNS/hstu, "RUNS/hstu, 4 layers of 2 heads", '
+                '"RUNS/sasrec, 128 wide, no cosines", "RUNS/hstu, 128 wide, no cosines", RUNS/gru4rec]',
             ),
         },
         {
@@ -261,9 +273,8 @@ def collect(study: str, runs: Path) -> dict[str, Any]:
 
 
 def _told(told: tuple[str, ...]) -> list[str]:
-    """The arguments of the command; those with spaces quoted, for a shell."""
-    settings = (f"'{override}'" if " " in override else override for override in told[1:])
-    return [told[0], *(f"--set {override}" for override in settings)]
+    """The arguments of the command, as a shell takes them."""
+    return [told[0], *(f"--set {shlex.quote(override)}" for override in told[1:])]
 
 
 def _gaps(run: ListDirectory, reference: ListDirectory, metrics: tuple[str, ...]) -> dict[str, dict[str, float]]:
