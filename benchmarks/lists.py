@@ -80,6 +80,12 @@ STUDIES = {
                 *("model.normalize=false", "model.loss.temperature=1.0"),
                 *("train.learning_rate=1e-3", "train.epochs=26"),
             ),
+            "hstu, 128 wide, 4 layers, no cosines": (
+                "ml-1m-hstu",
+                *("model.dim=128", "model.num_layers=4", "model.num_heads=2", "model.dropout=0.3"),
+                *("model.normalize=false", "model.loss.temperature=1.0"),
+                *("train.learning_rate=1e-3", "train.epochs=26"),
+            ),
             "gru4rec": ("ml-1m-gru4rec",),
             "mean of sasrec and hstu": ("ml-1m-hstu", "model.kind=ensemble", "model.runs=[RUNS/sasrec, RUNS/hstu]"),
             "mean of these four": (
@@ -158,6 +164,11 @@ STUDIES = {
                 "amazon-beauty-rules",
                 "data.items={file: amazon_beauty_s3rec/item_attributes.parquet, text: [attributes]}",
                 *("model.kind=content", "model.history.decay=1.0"),
+            ),
+            "youtube-dnn": (
+                "amazon-beauty-rules",
+                *("model.kind=youtube-dnn", "model.dim=64", "model.hidden=[128]", "model.max_length=50"),
+                *("train.learning_rate=3e-3", "train.epochs=12", "train.precision=bfloat16"),
             ),
             "rules": ("amazon-beauty-rules",),
             "blend": ("amazon-beauty-blend",),
