@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from aisle.nn.tables import FullTable
-from aisle.train.engine import table_optimizers
+from aisle.train.engine import row_kernels, table_optimizers
 from aisle.train.engine.table_optimizers import TableOptimizer, TableRule
 
 RULES: list[TableRule] = ["sgd", "adagrad", "row_wise_adagrad", "adam"]
@@ -226,3 +227,19 @@ def test_an_id_without_a_row_is_refused(bad: int) -> None:
     TableOptimizer([table], "sgd")
     with pytest.raises(IndexError, match=r"expected ids in \[0, 50\)"):
         table(torch.tensor([3, bad]))
+
+
+def test_a_bucket_without_ids_leaves_the_scratch_of_others_alone() -> None:
+    """Buckets are summed in any order: the scratch of an empty one begins where the next one's does."""
+    ids_N, gradient_ND = np.array([1], np.int64), np.ones((1, 4), np.float32)
+    room = row_kernels.room_for(1, 4)
+    row_kernels.deal(ids_N, room)
+    ends_K = room.starts_CK[-1]
+    (filled,) = np.flatnonzero(np.diff(ends_K, prepend=0))
+    room.places_H[:] = 7
+    rows = row_kernels.RowGradients(np.zeros((2, 4), np.float32), ids_N, gradient_ND, np.zeros(1, np.int32), 0.0, 1)
+    for bucket in range(filled):
+        row_kernels._sum_bucket(bucket, rows, room)
+    assert (room.places_H == 7).all()
+    rows_U, sums_UD = row_kernels._sum_bucket(filled, rows, room)
+    assert rows_U.tolist() == [1] and (sums_UD == 1).all()

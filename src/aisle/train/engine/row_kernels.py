@@ -126,7 +126,8 @@ def _sum_bucket(bucket: int, rows: RowGradients, room: Room) -> tuple[Ids, Float
     """Sum the gradients of a bucket's rows; gives the different rows [U] and their sums [U, D]."""
     first = room.starts_CK[_NUM_CHUNKS, bucket - 1] if bucket > 0 else 0
     end = room.starts_CK[_NUM_CHUNKS, bucket]
-    rows_N, sums_ND, num_places = room.rows_N[first:end], room.sums_ND[first:end], 1
+    rows_N, sums_ND = room.rows_N[first:end], room.sums_ND[first:end]
+    num_places = min(end - first, 1)  # none for no ids: the place at ``first`` is another bucket's then
     while num_places < 2 * (end - first):  # at most half full
         num_places *= 2
     places_H, last = room.places_H[4 * first : 4 * first + num_places], num_places - 1
