@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from aisle.bundle import Bundle
@@ -15,6 +16,7 @@ from aisle.data.questions import Questions
 from aisle.errors import ConfigError, DataError
 from aisle.metrics import Targets
 from aisle.recipe import ListRecipe
+from aisle.recipe.list_data import ItemTextsSpec
 from aisle.recipe.list_models.ensemble import EnsembleSpec
 from aisle.train.lists.directory import MODEL_FOLDER, ListDirectory
 from aisle.train.lists.ensemble import Ensemble
@@ -69,6 +71,20 @@ def test_a_run_of_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     ]
     expected = sum((part - part.mean(1, keepdims=True)) / part.std(1, keepdims=True) for part in parts) / 2
     np.testing.assert_allclose(opened.score(split.test), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_member_that_reads_what_items_say_belongs_to_others(tmp_path: Path) -> None:
+    data = write_lists(tmp_path / "lists.parquet")
+    rules = train(make_list_recipe(data, {"kind": "rules"}), tmp_path / "rules")
+    items = pl.read_parquet(data).select("item").unique().with_columns(parity=pl.int_range(pl.len()) % 2)
+    items.write_parquet(tmp_path / "items.parquet")
+    texts = ItemTextsSpec(file=str(tmp_path / "items.parquet"), id="item", text=["parity"])
+    plain = make_list_recipe(data, {"kind": "content"})
+    recipe = plain.model_copy(update={"data": plain.data.model_copy(update={"items": texts})})
+    content = train(recipe, tmp_path / "content")
+    spec = EnsembleSpec(kind="ensemble", runs=[str(rules.path), str(content.path)])
+    both = train(rules.recipe().model_copy(update={"model": spec}), tmp_path / "both")
+    assert both.read_metrics()["model"] == "ensemble"
 
 
 def test_runs_that_do_not_belong_together(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from aisle.data.questions import Questions
 from aisle.errors import ConfigError, DataError
 from aisle.evaluate.full_ranking import SavedRecommender
 from aisle.recipe import ListRecipe, dump, parse_strict, read_yaml
+from aisle.recipe.list_data import ListDataSpec
 from aisle.recipe.list_models.ensemble import EnsembleSpec
 from aisle.train.lists.directory import MODEL_FOLDER, ListDirectory
 
@@ -78,10 +79,15 @@ def open_ensemble(recipe: ListRecipe, open_member: Open) -> tuple[Ensemble, int]
     for path in recipe.model.runs:
         for run in ListDirectory(Path(path)).trainings():
             own = run.recipe()
-            if own.data != recipe.data:
+            if _lists_of(own) != _lists_of(recipe):
                 raise ConfigError(f"{path}: expected a run on the data of the ensemble's recipe, it is on other data")
             if not run.bundle.is_dir():
                 raise DataError(f"{path}: expected a finished run with a bundle; `aisle train -o RUN` makes one")
             members.append((own, open_member(own, Bundle.open(run.bundle), MODEL_FOLDER)))
             num_parameters += int(run.read_metrics()["parameters"])
     return Ensemble(members), num_parameters
+
+
+def _lists_of(recipe: ListRecipe) -> ListDataSpec:
+    """The data without what items say: a member that reads it belongs to others that do not."""
+    return recipe.data.model_copy(update={"items": None})
