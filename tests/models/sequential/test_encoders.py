@@ -10,6 +10,7 @@ import torch
 
 from aisle.data.item_lists import ItemLists
 from aisle.data.questions import ListSplit, Questions
+from aisle.errors import ConfigError
 from aisle.pipeline.sequence_encoder import SequenceEncoder
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
@@ -159,3 +160,9 @@ def test_bert4rec_is_asked_for_a_hidden_item_behind_the_history() -> None:
         queries_BD = network.last_queries(network.embed(items_BT), torch.tensor([2, 0]))
         torch.testing.assert_close(queries_BD[0], network(torch.tensor([[1, 2, 3, 20]]))[0, 3])
         torch.testing.assert_close(queries_BD[1], network(torch.tensor([[4, 20]]))[0, 1])
+
+
+@pytest.mark.parametrize("spec", [SASREC, BERT4REC])
+def test_heads_that_do_not_divide_the_width_are_refused(spec: SequenceModelSpec) -> None:
+    with pytest.raises(ConfigError, match="model: expected num_heads that divides the width 16, received 3"):
+        build_sequence_model(spec.model_copy(update={"num_heads": 3}), cycle_world())

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from aisle.data.questions import ListSplit
+from aisle.errors import ConfigError
 from aisle.models.sequential.bert4rec import BERT4RecEncoder, ClozeModel
 from aisle.models.sequential.gru4rec import GRU4RecEncoder
 from aisle.models.sequential.hstu import HSTUEncoder
@@ -30,9 +31,16 @@ from aisle.train.lists.next_item import Cloze, NextItemSettings, NextItemTrainee
 
 
 def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int = 0) -> NextItemTrainee:
-    """A model of sequences on the training lists."""
+    """A model of sequences on the training lists.
+
+    Raises:
+        ConfigError: the sizes do not fit, as heads that do not divide the width.
+    """
     generator = torch.Generator().manual_seed(seed)
-    encoder = _ENCODERS[type(spec)](spec, generator)
+    try:
+        encoder = _ENCODERS[type(spec)](spec, generator)
+    except ValueError as error:
+        raise ConfigError(f"model: {error}") from error
     frame = _FRAMES.get(type(spec), SequenceModel)
     model = frame(split.num_items, spec.dim, encoder, normalize=spec.normalize, generator=generator)
     settings = NextItemSettings(
