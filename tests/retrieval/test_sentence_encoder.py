@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,4 +92,37 @@ def test_what_is_missing_is_told_with_the_remedy(tmp_path: Path, monkeypatch: py
     (tmp_path / "onnx" / "model.onnx").write_bytes(graph("input_ids"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(BackendUnavailableError, match=r"aisle\[text\]"):
+        open_sentence_encoder(spec)
+
+
+class TokenizersLibrary:
+    """Stands in for the library."""
+
+    class Tokenizer(ByLetter):
+        @classmethod
+        def from_file(cls, path: str) -> TokenizersLibrary.Tokenizer:
+            if Path(path).read_text() != "{}":
+                raise Exception("Model missing.")
+            return cls()
+
+        def enable_truncation(self, max_tokens: int) -> None:
+            assert max_tokens == 256
+
+        def enable_padding(self) -> None:
+            pass
+
+
+def test_files_that_cannot_be_read_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "tokenizers", TokenizersLibrary)
+    spec = SentenceSpec(kind="sentence", folder=str(tmp_path))
+    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "model.onnx").write_bytes(graph("input_ids"))
+    assert open_sentence_encoder(spec).encode(["a"]).tolist() == [[1, 0]]
+    (tmp_path / "tokenizer.json").write_text("[]")
+    with pytest.raises(DataError, match=r"one cannot be read \(Model missing"):
+        open_sentence_encoder(spec)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(DataError, match="one cannot be read"):
         open_sentence_encoder(spec)

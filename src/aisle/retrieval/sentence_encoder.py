@@ -111,7 +111,13 @@ def open_sentence_encoder(spec: SentenceSpec) -> SentenceEncoder:
         )
     import tokenizers
 
-    tokenizer: Any = tokenizers.Tokenizer.from_file(str(words))
-    tokenizer.enable_truncation(spec.max_tokens)
-    tokenizer.enable_padding()
-    return SentenceEncoder(graphs[0].read_bytes(), tokenizer, spec.pooling)
+    try:
+        tokenizer: Any = tokenizers.Tokenizer.from_file(str(words))
+        tokenizer.enable_truncation(spec.max_tokens)
+        tokenizer.enable_padding()
+        return SentenceEncoder(graphs[0].read_bytes(), tokenizer, spec.pooling)
+    except Exception as error:  # both libraries raise nothing narrower
+        raise DataError(
+            f"{folder}: expected a tokenizer in {words.name} and an ONNX graph in {graphs[0].name}, one cannot be read "
+            f"({error}); export the sentence embedding model anew"
+        ) from error
