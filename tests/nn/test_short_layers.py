@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from aisle.nn.mlp import MLP
-from aisle.nn.short_layers import can_be_short
+from aisle.nn.short_layers import can_be_short, has_fused_linear
 from tests.rankers import generator
+
+pytestmark = pytest.mark.skipif(not has_fused_linear(), reason="oneDNN has no bfloat16 on this processor")
 
 
 def train(mlp: MLP, examples: Tensor, *, at_once: bool) -> tuple[Tensor, list[Tensor]]:

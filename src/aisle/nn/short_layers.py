@@ -26,12 +26,12 @@ def can_be_short(input_BI: Tensor, layers: Sequence[nn.Module]) -> bool:
         and torch.is_autocast_enabled("cpu")
         and torch.get_autocast_dtype("cpu") == torch.bfloat16
         and all(type(layer) in (nn.Linear, nn.ReLU) for layer in layers)
-        and _has_operation()
+        and has_fused_linear()
     )
 
 
 @cache
-def _has_operation() -> bool:
+def has_fused_linear() -> bool:
     """Whether this build of torch has the fused operation, and this processor computes in bfloat16."""
     operations = torch.ops.mkldnn
     return hasattr(operations, "_linear_pointwise") and bool(operations._is_mkldnn_bf16_supported())
