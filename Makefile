@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 BIN := .venv/bin
 STAMP := .venv/.installed
-EXTRAS := ann,baselines,datasets,dev,train
+EXTRAS := ann,baselines,datasets,dev,text,train
 # The demo needs no tool of development.
 DEMO_STAMP := .venv/.installed-demo
 DEMO_EXTRAS := baselines,datasets,train
