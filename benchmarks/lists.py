@@ -88,7 +88,7 @@ STUDIES = {
             ),
             "gru4rec": ("ml-1m-gru4rec",),
             "mean of sasrec and hstu": ("ml-1m-hstu", "model.kind=ensemble", "model.runs=[RUNS/sasrec, RUNS/hstu]"),
-            "mean of these four": (
+            "mean of the first four": (
                 "ml-1m-hstu",
                 "model.kind=ensemble",
                 'model.runs=[RUNS/sasrec, RUNS/hstu, "RUNS/hstu, 4 layers of 2 heads", '
@@ -99,7 +99,13 @@ STUDIES = {
                 "model.kind=ensemble",
                 'model.runs=["RUNS/hstu, 128 wide, no cosines", "RUNS/sasrec, 128 wide, no cosines", RUNS/gru4rec]',
             ),
-            "mean of these six": (
+            "mean of the three wide ones and gru4rec": (
+                "ml-1m-hstu",
+                "model.kind=ensemble",
+                'model.runs=["RUNS/hstu, 128 wide, no cosines", "RUNS/hstu, 128 wide, 4 layers, no cosines", '
+                '"RUNS/sasrec, 128 wide, no cosines", RUNS/gru4rec]',
+            ),
+            "mean of six, without the wide one of 4 layers": (
                 "ml-1m-hstu",
                 "model.kind=ensemble",
                 'model.runs=[RUNS/sasrec, RUNS/hstu, "RUNS/hstu, 4 layers of 2 heads", '
