@@ -13,7 +13,7 @@ import click
 from aisle.cli.entry import group
 
 sys.path.insert(0, str(Path(__file__).parent))
-from list_results import list_results  # beside this script
+from list_results import beside_papers, list_results  # beside this script
 from ranking_results import ranking_results
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,10 +21,10 @@ RANKING = ROOT / "docs" / "results" / "ranking.md"
 LISTS = ROOT / "docs" / "results" / "lists.md"
 REFERENCE = ROOT / "docs" / "reference" / "cli.md"
 README = ROOT / "README.md"
+PAPERS = ROOT / "docs" / "papers.md"
 RESULTS = ROOT / "benchmarks" / "results"
 _WIDTH = 100
 _RANKERS = {"blend": "the blend", "lightgbm": "LightGBM", "logistic": "logistic regression"}
-_MARKED = re.compile(r"(<!-- results:begin[^>]*-->\n).*?(<!-- results:end -->)", re.DOTALL)
 
 
 def cli_reference() -> str:
@@ -166,10 +166,18 @@ def _anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
+def fill(document: Path, name: str, content: str) -> None:
+    """Put what was built between the two marks of that name."""
+    marked = re.compile(rf"(<!-- {name}:begin[^>]*-->\n).*?(<!-- {name}:end -->)", re.DOTALL)
+    text = document.read_text(encoding="utf-8")
+    document.write_text(marked.sub(lambda found: found[1] + content + found[2], text), encoding="utf-8")
+
+
 def main() -> int:
     """Write the reference and the results, check the links."""
-    text = README.read_text(encoding="utf-8")
-    README.write_text(_MARKED.sub(lambda found: found[1] + results_table() + found[2], text), encoding="utf-8")
+    fill(README, "results", results_table())
+    for document in (README, PAPERS):
+        fill(document, "papers", beside_papers(RESULTS))
     RANKING.write_text(ranking_results(RESULTS), encoding="utf-8")
     LISTS.write_text(list_results(RESULTS), encoding="utf-8")
     REFERENCE.parent.mkdir(exist_ok=True)

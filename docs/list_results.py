@@ -32,6 +32,25 @@ def list_results(results: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def beside_papers(results: Path) -> str:
+    """A table for other documents: of studies that papers report too, our best two and their numbers; one mean at most."""
+    path = results / "lists.json"
+    studies = json.loads(path.read_text("utf-8"))["studies"] if path.is_file() else {}
+    rows = []
+    for study in studies.values():
+        if not (study["methods"] and study["others"]):
+            continue
+        first, second = study["metrics"][:2]
+        ours = sorted(study["methods"].items(), key=lambda entry: -entry[1]["metrics"][first])
+        ours = [entry for place, entry in enumerate(ours) if place == 0 or entry[1]["model"] != "ensemble"][:2]
+        told = [f"{name} {_value(method, first)} / {_value(method, second)}" for name, method in ours]
+        others = [f"{name} {values[0]:.4f} / {values[1]:.4f}" for name, values in study["others"].items()]
+        metric = " / ".join(name.split("/")[1] for name in (first, second))
+        rows.append(_row([study["title"].split(":")[0], metric, "<br>".join(told), "<br>".join(others)]))
+    header = ["protocol", "metrics", "our best two", "reported by others"]
+    return "\n".join([_row(header), _row(["---"] * len(header)), *rows]) + "\n"
+
+
 def _study(study: Mapping[str, Any]) -> str:
     metrics = study["metrics"]
     first = metrics[0]
