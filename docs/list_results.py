@@ -33,7 +33,7 @@ def list_results(results: Path) -> str:
 
 
 def beside_papers(results: Path) -> str:
-    """A table for other documents: of studies that papers report too, our best two and their numbers; one mean at most."""
+    """A table of the studies that papers report too: our best two, of which one may be a mean of runs, and theirs."""
     path = results / "lists.json"
     studies = json.loads(path.read_text("utf-8"))["studies"] if path.is_file() else {}
     rows = []
