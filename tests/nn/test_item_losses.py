@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aisle.nn import item_losses
-from aisle.nn.item_losses import SAMPLED_LOSSES, LossKind, full_softmax, sampled_loss
+from aisle.nn.item_losses import SAMPLED_LOSSES, LossKind, full_softmax, full_softmax_of_lists, sampled_loss
 
 KINDS: list[LossKind] = ["softmax", "bce", "gbce", "bpr", "bpr-max", "top1-max"]
 #: One query, and items whose scores are 2, 1, 0, -1, 5: the vectors have one value.
@@ -153,6 +153,21 @@ def test_the_fused_softmax_is_torchs(monkeypatch: pytest.MonkeyPatch, block: int
     targets_N = torch.randint(0, 7, (10,), generator=draw)
     fused = gradients_of(lambda q, v: full_softmax(q, v, targets_N, 0.2), queries_ND, items_VD)
     plain = gradients_of(lambda q, v: functional.cross_entropy(q @ v.T / 0.2, targets_N), queries_ND, items_VD)
+    assert fused[0] == pytest.approx(plain[0], rel=1e-5)
+    torch.testing.assert_close(fused[1], plain[1], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(fused[2], plain[2], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("scores", [7, 21, 1000])
+def test_the_softmax_of_lists_is_that_of_each_target(monkeypatch: pytest.MonkeyPatch, scores: int) -> None:
+    """Lists of 2, 0, 1 and 3 targets, in blocks of one, three and all lists."""
+    monkeypatch.setattr(item_losses, "_BLOCK_SCORES", scores)
+    draw = torch.Generator().manual_seed(4)
+    queries_ND, items_VD = torch.randn(4, 3, generator=draw), torch.randn(7, 3, generator=draw)
+    targets_E, starts_N1 = torch.tensor([6, 0, 3, 1, 1, 5]), torch.tensor([0, 2, 2, 3, 6])
+    lists_E = torch.tensor([0, 0, 2, 3, 3, 3])
+    fused = gradients_of(lambda q, v: full_softmax_of_lists(q, v, targets_E, starts_N1, 0.5), queries_ND, items_VD)
+    plain = gradients_of(lambda q, v: functional.cross_entropy(q[lists_E] @ v.T / 0.5, targets_E), queries_ND, items_VD)
     assert fused[0] == pytest.approx(plain[0], rel=1e-5)
     torch.testing.assert_close(fused[1], plain[1], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(fused[2], plain[2], rtol=1e-4, atol=1e-6)

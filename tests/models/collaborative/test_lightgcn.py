@@ -12,9 +12,10 @@ from aisle.models.collaborative import LightGCN
 LISTS = ItemLists.of([[0, 1], [1]])
 
 
-def network_of(num_layers: int, lists: ItemLists = LISTS, num_items: int = 2) -> LightGCN:
+def network_of(num_layers: int, lists: ItemLists = LISTS, num_items: int = 2, *, normalize: bool = False) -> LightGCN:
     generator = torch.Generator().manual_seed(0)
-    return LightGCN(lists, num_items, dimension=3, num_layers=num_layers, generator=generator).double()
+    network = LightGCN(lists, num_items, dimension=3, num_layers=num_layers, normalize=normalize, generator=generator)
+    return network.double()
 
 
 def adjacency() -> torch.Tensor:
@@ -61,6 +62,14 @@ def test_the_penalty_counts_rows_as_often_as_they_are_named() -> None:
     expected = (2 * lengths[0] + lengths[2] + 3 * lengths[3]) / 2
     received = network.penalty(torch.tensor([0, 0]), torch.tensor([[0, 1], [1, 1]]))
     torch.testing.assert_close(received, expected)
+
+
+def test_scores_can_be_cosines() -> None:
+    plain, network = network_of(2), network_of(2, normalize=True)
+    users, items = plain.vectors()
+    expected = torch.cosine_similarity(users[:, None], items[None], dim=2)
+    served = network.recommender()
+    torch.testing.assert_close(torch.from_numpy(served.users_UD @ served.items_VD.T), expected.detach())
 
 
 def test_what_serves_it_scores_alike() -> None:

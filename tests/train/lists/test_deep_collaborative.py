@@ -91,6 +91,13 @@ class TestLightGcn(TrainedContract):
     spec = LightGcnSpec(kind="lightgcn", batch_size=64, dimension=8, layers=2)
 
 
+class TestLightGcnOfAllItems(TrainedContract):
+    build = build_lightgcn
+    spec = LightGcnSpec(
+        kind="lightgcn", batch_size=10, dimension=8, layers=2, loss="softmax", normalize=True, temperature=0.5
+    )
+
+
 class TestAcf(TrainedContract):
     build = build_acf
     spec = AcfSpec(kind="acf", batch_size=64, dimension=8, attention=4, max_history=5)

@@ -5,7 +5,8 @@ Reference: He et al., "LightGCN: Simplifying and Powering Graph Convolution Netw
 The mean over layers of the normalized adjacency's powers is a symmetric matrix M, and the vectors are M times the
 table. So the gradient of the table is M times the gradient of the vectors: the way back is the way there.
 
-Deviations from the paper: none in float32; under autocast the steps to neighbours read and make bfloat16 values.
+Deviations from the paper: under autocast the steps to neighbours read and make bfloat16 values; scores may be cosines,
+as Wu et al., "On the effectiveness of sampled softmax loss for item recommendation", TOIS 2024, has them.
 
 Legend of shapes: U users, V items, N nodes (users, then items), L directed edges, D dimension, B positives, C items of
 an example.
@@ -34,6 +35,7 @@ class LightGCN(nn.Module):
         dimension: D.
         num_layers: Steps to neighbours; 0 is matrix factorization.
         first_scale: Standard deviation of the first values.
+        normalize: Vectors have the length 1, so that scores are cosines.
         generator: Draws them.
     """
 
@@ -45,10 +47,11 @@ class LightGCN(nn.Module):
         dimension: int = 64,
         num_layers: int = 3,
         first_scale: float = 0.1,
+        normalize: bool = False,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.num_users, self.num_layers = len(lists), num_layers
+        self.num_users, self.num_layers, self.normalize = len(lists), num_layers, normalize
         table_ND = torch.randn(len(lists) + num_items, dimension, generator=generator) * first_scale
         self.table_ND = nn.Parameter(table_ND)
         taken = lists.counts(num_items)
@@ -73,6 +76,8 @@ class LightGCN(nn.Module):
         vectors_ND: Tensor = self.table_ND
         if self.num_layers:
             vectors_ND = _Propagation.apply(self.table_ND, self)  # type: ignore[no-untyped-call]
+        if self.normalize:
+            vectors_ND = functional.normalize(vectors_ND)
         return vectors_ND[: self.num_users], vectors_ND[self.num_users :]
 
     def recommender(self) -> UserFactors:

@@ -68,9 +68,11 @@ class DmfSpec(PairExamplesSpec):
 
 
 class LightGcnSpec(PairExamplesSpec):
-    """LightGCN: vectors averaged over ``layers`` steps to neighbours, learned by BPR; ``l2`` as the paper counts it.
+    """LightGCN: vectors averaged over ``layers`` steps to neighbours; ``l2`` as the paper counts it.
 
-    Each step goes through the whole graph, so that large batches are cheap.
+    With ``loss: bpr``, the paper's, a step takes ``batch_size`` interactions. With ``softmax`` it takes so many users,
+    and tells what each of them took from all items, so that ``negatives`` are not drawn. Each step goes through the
+    whole graph, so that large batches are cheap.
     """
 
     kind: Literal["lightgcn"]
@@ -79,6 +81,9 @@ class LightGcnSpec(PairExamplesSpec):
     dimension: PositiveInt = 64
     layers: NonNegativeInt = 3
     l2: NonNegativeFloat = 1e-4
+    loss: Literal["bpr", "softmax"] = "bpr"
+    normalize: Annotated[bool, Field(description="scores are cosines; the temperature makes them sharp")] = False
+    temperature: Annotated[PositiveFloat, Field(description="scores are divided by it before the loss")] = 1.0
 
 
 class AcfSpec(PairExamplesSpec):

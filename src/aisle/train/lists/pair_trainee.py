@@ -6,20 +6,36 @@ Legend of shapes: B positives, C items of an example (the taken one, then negati
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from aisle.evaluate.full_ranking import SavedRecommender
-from aisle.train.lists.pairs import PairBatch, PairExamples
+
+Batch = TypeVar("Batch")
+Batch_co = TypeVar("Batch_co", covariant=True)
 
 
-class PairTrainee:
+class Examples(Protocol[Batch_co]):
+    """What a model of users and items learns from."""
+
+    @property
+    def num_batches(self) -> int:
+        """Batches of an epoch."""
+        ...
+
+    def epoch(self, number: int) -> Iterator[Batch_co]:
+        """The batches of one epoch; those of a number are always the same."""
+        ...
+
+
+class PairTrainee(Generic[Batch]):
     """A model of users and items with its examples; see :class:`aisle.train.lists.trainee.Trainee`.
 
     Args:
         network: The model.
-        examples: Positives with negatives.
+        examples: Positives with negatives, or whole lists.
         loss: The mean loss of a batch.
         recommender: Makes what serves the network as it is now.
     """
@@ -27,9 +43,9 @@ class PairTrainee:
     def __init__(
         self,
         network: nn.Module,
-        examples: PairExamples,
+        examples: Examples[Batch],
         *,
-        loss: Callable[[PairBatch], Tensor],
+        loss: Callable[[Batch], Tensor],
         recommender: Callable[[], SavedRecommender],
     ) -> None:
         self.network = network
@@ -38,11 +54,11 @@ class PairTrainee:
         self._loss = loss
         self._recommender = recommender
 
-    def epoch(self, number: int) -> Iterator[PairBatch]:
+    def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of an epoch."""
         return self._examples.epoch(number)
 
-    def loss(self, batch: PairBatch) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
         """The mean loss of a batch."""
         return self._loss(batch)
 
