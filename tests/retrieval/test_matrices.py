@@ -8,7 +8,7 @@ from scipy import sparse
 
 from aisle.recipe.generators import Over
 from aisle.retrieval import interaction_matrix, signal_events
-from aisle.retrieval.lists import lists_from_dense, lists_from_sparse
+from aisle.retrieval.lists import lists_from_dense, lists_from_sparse, strongest_weights
 from tests.histories import SIGNALS, Line, snapshot_of
 
 LINES = [
@@ -74,3 +74,14 @@ def test_lists_from_a_sparse_matrix() -> None:
     assert lists.offsets.tolist() == [0, 2, 2, 3, 3]
     assert lists.neighbours.tolist() == [1, 2, 0]
     assert lists.weights.tolist() == [1, 3, 2]
+
+
+@pytest.mark.parametrize("block", [1, 2, 100])
+def test_the_strongest_weights_block_by_block(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr("aisle.retrieval.lists._BLOCK", block)
+    weights = np.array([[0, 3, -4, 1], [2, 0, 0, 0], [-1, -2, 0.5, 0]], np.float32)
+    expected = np.array([[0, 3, -4, 0], [2, 0, 0, 0], [-1, -2, 0, 0]], np.float32)
+    kept = strongest_weights(weights, 2)
+    assert kept.toarray().tolist() == expected.tolist()
+    assert kept.nnz == 5, "zeros are not stored"
+    assert strongest_weights(weights, 9).toarray().tolist() == weights.tolist()

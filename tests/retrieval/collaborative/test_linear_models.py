@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from aisle.data.questions import ListSplit
+from aisle.errors import ConfigError
 from aisle.recipe.list_models.collaborative import GraphFilterSpec, ListEaseSpec, PureSvdSpec
 from aisle.retrieval.collaborative import LinearRecommender, fit_graph_filter, fit_list_ease, fit_pure_svd
 from aisle.retrieval.collaborative.spectrum import strongest_directions
@@ -66,6 +67,21 @@ def test_ease_of_the_most_taken_items_where_memory_is_short(caplog: pytest.LogCa
     assert scores_RV[0, 0] > 0
     assert scores_RV[0, 2] == 0
     assert not scores_RV[1].any()
+
+
+def test_ease_of_the_strongest_neighbours() -> None:
+    lists, _ = random_lists()
+    whole = identity_scores(fit_list_ease(ListEaseSpec(kind="ease", l2=3), split_of(lists, NUM_ITEMS)))
+    fitted = fit_list_ease(ListEaseSpec(kind="ease", l2=3, neighbours=2), split_of(lists, NUM_ITEMS))
+    weakest = np.sort(np.abs(whole), axis=1)[:, -2, None]
+    assert identity_scores(fitted) == pytest.approx(np.where(np.abs(whole) >= weakest, whole, 0))
+
+
+def test_ease_says_what_it_needs_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aisle.retrieval.collaborative.ease._available_bytes", lambda: 323)
+    lists, _ = random_lists()
+    with pytest.raises(ConfigError, match=r"weights between 9 items.*lower model\.memory_gb"):
+        fit_list_ease(ListEaseSpec(kind="ease"), split_of(lists, NUM_ITEMS))  # 4 x 9 x 9 bytes
 
 
 def test_pure_svd_projects_on_the_strongest_directions() -> None:

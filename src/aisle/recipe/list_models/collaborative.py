@@ -45,10 +45,15 @@ class UserKnnSpec(Strict):
 
 
 class ListEaseSpec(Strict):
-    """EASE over lists; of a catalogue too large for ``memory_gb`` the most taken items are fitted."""
+    """EASE over lists; of a catalogue too large for ``memory_gb`` the most taken items are fitted.
+
+    V items need 4 V^2 bytes. ``neighbours``: each item votes for so many at most, those with the weights of greatest
+    magnitude, and only they are stored; missing: for all.
+    """
 
     kind: Literal["ease"]
     l2: PositiveFloat = 200.0
+    neighbours: PositiveInt | None = None
     memory_gb: PositiveFloat = 4.0
 
 
