@@ -129,7 +129,9 @@ STUDIES = {
             "item-knn": ("gowalla-item-knn",),
             "user-knn": ("gowalla-user-knn",),
             "ials": ("gowalla-ials",),
+            "ease": ("gowalla-ease",),
             "graph-filter": ("gowalla-graph-filter",),
+            "sharpened graph-filter": ("gowalla-sharpened-filter",),
             "lightgcn": ("gowalla-lightgcn",),
         },
         {

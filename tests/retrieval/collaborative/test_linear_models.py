@@ -13,6 +13,7 @@ from aisle.data.questions import ListSplit
 from aisle.errors import ConfigError
 from aisle.recipe.list_models.collaborative import GraphFilterSpec, ListEaseSpec, PureSvdSpec
 from aisle.retrieval.collaborative import LinearRecommender, fit_graph_filter, fit_list_ease, fit_pure_svd
+from aisle.retrieval.collaborative.sharpening import Sharpening
 from aisle.retrieval.collaborative.spectrum import strongest_directions
 from tests.contracts.list_recommenders import ListRecommenderContract
 from tests.retrieval.collaborative.questions import ask, split_of
@@ -37,6 +38,13 @@ class TestGraphFilter(ListRecommenderContract):
 
     def fit(self, split: ListSplit) -> LinearRecommender:
         return fit_graph_filter(GraphFilterSpec(kind="graph-filter", rank=2), split)
+
+
+class TestSharpenedGraphFilter(ListRecommenderContract):
+    learns = frozenset({"checkerboard"})
+
+    def fit(self, split: ListSplit) -> LinearRecommender:
+        return fit_graph_filter(GraphFilterSpec(kind="graph-filter", rank=2, sharpening=0.5), split)
 
 
 def random_lists() -> tuple[list[list[int]], NDArray[np.float64]]:
@@ -127,6 +135,28 @@ def test_the_graph_filter_without_projection_and_with_other_exponents() -> None:
     fitted = fit_graph_filter(spec, split_of(lists, NUM_ITEMS))
     assert fitted.encoder_VD is None
     assert identity_scores(fitted) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.2])
+def test_sharpened_scores_decay_by_what_the_filter_makes_of_them(weight: float) -> None:
+    """A short time: the fourth order of exp(-tP) is exact to the precision of float32."""
+    lists, taken_UV = random_lists()
+    users_U, items_V = np.maximum(taken_UV.sum(axis=1), 1), taken_UV.sum(axis=0)
+    normalized = taken_UV / np.sqrt(users_U)[:, None] / np.sqrt(items_V)
+    values, directions = np.linalg.eigh(normalized.T @ normalized)
+    decay = directions @ np.diag(np.exp(-0.2 * values)) @ directions.T
+    spec = GraphFilterSpec(kind="graph-filter", rank=3, weight=weight)
+    blurred = identity_scores(fit_graph_filter(spec, split_of(lists, NUM_ITEMS)))
+    spec = spec.model_copy(update={"sharpening": 0.2})
+    fitted = fit_graph_filter(spec, split_of(lists, NUM_ITEMS))
+    assert identity_scores(fitted) == pytest.approx(blurred @ decay, abs=1e-5)
+
+
+def test_sharpening_is_one_step_of_fourth_order() -> None:
+    """One user with one item: N is 1, and so is P."""
+    sharpening = Sharpening(sparse.csr_matrix(np.ones((1, 1), np.float32)), 2.5)
+    received = sharpening.sharpen(np.array([[2.0]], np.float32))
+    assert received.item() == pytest.approx(2 * (1 - 2.5 + 2.5**2 / 2 - 2.5**3 / 6 + 2.5**4 / 24))
 
 
 def test_directions_by_iteration_are_those_of_the_dense_decomposition() -> None:

@@ -2,7 +2,7 @@
 
 Source: Shen et al., "How powerful is graph convolution for recommendation?", CIKM 2021 (GF-CF). With the normalized
 matrix N of who took what, scores are taken x (N'N + weight D^-1/2 V V' D^1/2), where V holds the strongest right
-singular vectors of N, and D how many took each item.
+singular vectors of N, and D how many took each item. Such scores can be sharpened, see :mod:`.sharpening`.
 Deviation: the exponents of users and items are free, in N'N those of items that vote and that are voted for apart.
 
 Legend of shapes: U users, V items, D directions.
@@ -15,6 +15,7 @@ from aisle.progress import Progress, silent
 from aisle.recipe.list_models.collaborative import GraphFilterSpec
 from aisle.retrieval.collaborative.interactions import column_sums, negative_power, row_sums, scaled, taken_matrix
 from aisle.retrieval.collaborative.linear import LinearRecommender
+from aisle.retrieval.collaborative.sharpening import Sharpening
 from aisle.retrieval.collaborative.spectrum import strongest_directions
 
 
@@ -29,11 +30,18 @@ def fit_graph_filter(
     history_V = negative_power(items_V, spec.history_exponent)
     candidate_V = negative_power(items_V, spec.candidate_exponent)
     weights_VV = scaled(None, taken_UV, history_V).T.tocsr() @ scaled(None, voting_UV, candidate_V)
-    if spec.weight == 0:
-        return LinearRecommender(split.num_items, weights_AA=weights_VV)
-    progress("decompose", 0, None)
     normalized_UV = scaled(negative_power(users_U, 0.5), taken_UV, negative_power(items_V, 0.5))
+    sharpening = Sharpening(normalized_UV, spec.sharpening) if spec.sharpening else None
+    if spec.weight == 0:
+        return LinearRecommender(split.num_items, weights_AA=weights_VV, sharpening=sharpening)
+    progress("decompose", 0, None)
     directions_VD = strongest_directions(normalized_UV, spec.rank, seed=seed)
     encoder_VD = directions_VD * (spec.weight * negative_power(items_V, spec.projection_exponent))[:, None]
     decoder_DV = directions_VD.T * negative_power(items_V, -spec.projection_exponent)
-    return LinearRecommender(split.num_items, weights_AA=weights_VV, encoder_VD=encoder_VD, decoder_DV=decoder_DV)
+    return LinearRecommender(
+        split.num_items,
+        weights_AA=weights_VV,
+        encoder_VD=encoder_VD,
+        decoder_DV=decoder_DV,
+        sharpening=sharpening,
+    )

@@ -14,6 +14,7 @@ from scipy import sparse
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.questions import Questions
 from aisle.retrieval.collaborative.interactions import taken_matrix
+from aisle.retrieval.collaborative.sharpening import Sharpening
 
 
 class LinearRecommender:
@@ -25,6 +26,7 @@ class LinearRecommender:
         item_rows_A: The items that ``weights_AA`` speaks of; missing: all. Others neither vote nor are voted for.
         encoder_VD: Where each item of a history points; with ``decoder_DV`` or missing.
         decoder_DV: How much a direction speaks for each item.
+        sharpening: Done to the scores at the end; missing: nothing.
 
     Raises:
         ValueError: only one of encoder and decoder is there, or a shape is another.
@@ -38,6 +40,7 @@ class LinearRecommender:
         item_rows_A: NDArray[np.int64] | None = None,
         encoder_VD: NDArray[np.float32] | None = None,
         decoder_DV: NDArray[np.float32] | None = None,
+        sharpening: Sharpening | None = None,
     ) -> None:
         if (encoder_VD is None) != (decoder_DV is None):
             raise ValueError("expected an encoder with its decoder, received one of them")
@@ -51,6 +54,7 @@ class LinearRecommender:
         self.item_rows_A = item_rows_A
         self.encoder_VD = encoder_VD
         self.decoder_DV = decoder_DV
+        self.sharpening = sharpening
 
     def score(self, questions: Questions) -> NDArray[np.float32]:
         """Scores [R, V]; who asks does not matter, only what was taken."""
@@ -64,7 +68,7 @@ class LinearRecommender:
             scores_RV[:, self.item_rows_A] = _product(taken_RV[:, self.item_rows_A], self.weights_AA)
         if self.encoder_VD is not None and self.decoder_DV is not None:
             scores_RV += (taken_RV @ self.encoder_VD) @ self.decoder_DV
-        return scores_RV
+        return scores_RV if self.sharpening is None else self.sharpening.sharpen(scores_RV)
 
     def save(self, writer: BundleWriter, folder: str) -> None:
         """Write the arrays below a folder of a bundle."""
@@ -79,6 +83,8 @@ class LinearRecommender:
             arrays["item_rows"] = self.item_rows_A
         if self.encoder_VD is not None and self.decoder_DV is not None:
             arrays |= {"encoder": self.encoder_VD, "decoder": self.decoder_DV}
+        if self.sharpening is not None:
+            arrays |= self.sharpening.arrays()
         writer.write_arrays(folder, arrays)
 
     @classmethod
@@ -98,6 +104,7 @@ class LinearRecommender:
             item_rows_A=item_rows_A,
             encoder_VD=arrays.get("encoder"),
             decoder_DV=arrays.get("decoder"),
+            sharpening=Sharpening.of_arrays(arrays, num_items),
         )
 
 
