@@ -49,7 +49,9 @@ def test_concat_lays_vectors_side_by_side() -> None:
     assert concat.out_size == 9
 
 
-@pytest.mark.parametrize(("num_embedded", "dim", "batch"), [(1, 1, 1), (3, 4, 5), (26, 16, 70)])
+@pytest.mark.parametrize(
+    ("num_embedded", "dim", "batch"), [(1, 1, 1), (3, 4, 5), (16, 32, 3), (26, 16, 70), (40, 20, 9)]
+)
 def test_the_kernel_of_dense_dots_is_the_plain_product(num_embedded: int, dim: int, batch: int) -> None:
     draw = torch.Generator().manual_seed(3)
     dense = torch.randn(batch, dim, generator=draw)
@@ -79,3 +81,35 @@ def test_the_kernel_of_dense_dots_is_the_plain_product(num_embedded: int, dim: i
 def test_the_kernel_of_dense_dots_lets_nan_through() -> None:
     embedded = torch.tensor([[[1.0, float("nan")]]], requires_grad=True)
     assert DenseDotInteraction(1, 2)(torch.ones(1, 2), embedded)[0, 2].isnan()
+
+
+def test_short_dense_dots_are_the_rounded_products_of_short_vectors() -> None:
+    draw = torch.Generator().manual_seed(4)
+    leaves = [torch.randn(9, *shape, generator=draw).bfloat16().requires_grad_() for shape in ((16,), (26, 16))]
+    out = DenseDotInteraction(26, 16)(*leaves)
+    vectors = torch.cat([leaves[0][:, None], leaves[1]], dim=1).detach().double().requires_grad_()
+    row, column = torch.tril_indices(27, 27, offset=-1)
+    products = torch.bmm(vectors, vectors.transpose(1, 2))[:, row, column]
+    assert out.dtype == torch.bfloat16
+    assert torch.equal(out[:, :16], leaves[0])
+    assert torch.allclose(out[:, 16:].double(), products, rtol=2**-8, atol=1e-5)
+    weights = torch.randn(out.shape, generator=draw).bfloat16()
+    (out * weights).sum().backward()
+    (torch.cat([vectors[:, 0], products], dim=1) * weights.double()).sum().backward()
+    expected = vectors.grad
+    assert expected is not None
+    for leaf, known in zip(leaves, (expected[:, 0], expected[:, 1:]), strict=True):
+        assert leaf.grad is not None
+        assert torch.allclose(leaf.grad.double(), known, rtol=2**-8, atol=1e-4)
+
+
+def test_dense_dots_of_another_precision_take_the_plain_way() -> None:
+    leaves = [torch.randn(4, *shape, dtype=torch.float64).requires_grad_() for shape in ((3,), (5, 3))]
+    assert torch.autograd.gradcheck(DenseDotInteraction(5, 3), leaves)
+
+
+def test_dense_dots_of_no_examples_are_none() -> None:
+    leaves = [torch.empty(0, *shape, requires_grad=True) for shape in ((4,), (3, 4))]
+    out = DenseDotInteraction(3, 4)(*leaves)
+    out.sum().backward()
+    assert out.shape == (0, 10)

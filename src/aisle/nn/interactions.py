@@ -6,11 +6,15 @@ beside the dense arch's vector.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.nn import functional
 
 from aisle.nn import dot_kernels
+from aisle.nn.short_floats import KERNEL_TYPES, float_array
 
 
 class DotInteraction(nn.Module):
@@ -56,7 +60,7 @@ class DenseDotInteraction(nn.Module):
 
     def forward(self, dense_BD: Tensor, embedded_BSD: Tensor) -> Tensor:
         """The vector and the products [B, D + P], those of (1, 0), (2, 0), (2, 1), (3, 0) ..., 0 the dense one."""
-        if embedded_BSD.requires_grad and embedded_BSD.device.type == "cpu":
+        if embedded_BSD.requires_grad and embedded_BSD.device.type == "cpu" and dense_BD.dtype in KERNEL_TYPES:
             out_BI: Tensor = _DenseDots.apply(dense_BD, embedded_BSD)  # type: ignore[no-untyped-call]
             return out_BI
         products_BP = self._dots(torch.cat([dense_BD[:, None], embedded_BSD], dim=1))
@@ -112,33 +116,28 @@ class _DenseDots(torch.autograd.Function):
     """The dot interaction on a CPU, in the type that the dense arch computes in."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, dense_BD: Tensor, embedded_BSD: Tensor) -> Tensor:
+    def forward(ctx: Any, dense_BD: Tensor, embedded_BSD: Tensor) -> Tensor:
         batch, num_embedded, dim = embedded_BSD.shape
-        vectors_BFD = dense_BD.new_empty(batch, num_embedded + 1, dim)
-        vectors_BFD[:, 0] = dense_BD
-        vectors_BFD[:, 1:] = embedded_BSD
-        ctx.save_for_backward(vectors_BFD)
-        ctx.embedded_type = embedded_BSD.dtype  # type: ignore[attr-defined]
-        products_BFF = torch.bmm(vectors_BFD, vectors_BFD.transpose(1, 2))
+        padding = (0, dot_kernels.padded(dim) - dim)
+        dense_BE = functional.pad(dense_BD, padding).contiguous()
+        embedded_BSE = functional.pad(embedded_BSD.to(dense_BD.dtype), padding).contiguous()
+        ctx.save_for_backward(dense_BE, embedded_BSE)
+        ctx.dim, ctx.embedded_type = dim, embedded_BSD.dtype
         out_BI = dense_BD.new_empty(batch, dim + num_embedded * (num_embedded + 1) // 2)
-        dot_kernels.pack_triangle(_bits(dense_BD), _bits(products_BFF), _bits(out_BI))
+        dot_kernels.dot_pairs(float_array(dense_BE), float_array(embedded_BSE), dim, float_array(out_BI))
         return out_BI
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient_BI: Tensor) -> tuple[Tensor, Tensor]:
-        (vectors_BFD,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        batch, num_vectors, dim = vectors_BFD.shape
-        # A pair's product moves both of its vectors, so its gradient stands on both sides of the diagonal.
-        gradient_BFF = vectors_BFD.new_empty(batch, num_vectors, num_vectors)
-        gradient_BI = gradient_BI.to(vectors_BFD.dtype)
-        dot_kernels.unpack_triangle(_bits(gradient_BI), dim, _bits(gradient_BFF))
-        gradient_BFD = torch.bmm(gradient_BFF, vectors_BFD)
-        return gradient_BFD[:, 0] + gradient_BI[:, :dim], gradient_BFD[:, 1:].to(ctx.embedded_type)  # type: ignore[attr-defined]
-
-
-def _bits(tensor: Tensor) -> dot_kernels.Bits:
-    """The memory of a tensor of floating point numbers as integers of the same size."""
-    of_size = {2: torch.int16, 4: torch.int32, 8: torch.int64}
-    bits: dot_kernels.Bits = tensor.detach().contiguous().view(of_size[tensor.element_size()]).numpy()
-    return bits
+    def backward(ctx: Any, gradient_BI: Tensor) -> tuple[Tensor, Tensor]:
+        dense_BE, embedded_BSE = ctx.saved_tensors
+        of_dense_BE, of_embedded_BSE = torch.empty_like(dense_BE), torch.empty_like(embedded_BSE)
+        dot_kernels.dot_gradients(
+            float_array(gradient_BI.to(dense_BE.dtype).contiguous()),
+            float_array(dense_BE),
+            float_array(embedded_BSE),
+            ctx.dim,
+            float_array(of_dense_BE),
+            float_array(of_embedded_BSE),
+        )
+        return of_dense_BE[:, : ctx.dim], of_embedded_BSE[..., : ctx.dim].to(ctx.embedded_type)

@@ -12,6 +12,8 @@ from numba.extending import overload
 from numpy.typing import NDArray
 from torch import Tensor
 
+#: The types of numbers that kernels take.
+KERNEL_TYPES = (torch.float32, torch.bfloat16)
 #: An array of float32, or of the bits of bfloat16.
 Floats16Or32 = NDArray[np.float32] | NDArray[np.uint16]
 

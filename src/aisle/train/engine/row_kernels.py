@@ -15,6 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from aisle.nn import lanes
 from aisle.nn.kernels import compiled, compiled_part
 from aisle.nn.short_floats import Floats16Or32, widened
 
@@ -28,8 +29,8 @@ _FREE = -1
 _NUM_BUCKETS = 64
 #: The ids are counted and dealt in so many pieces for threads to take.
 _NUM_CHUNKS = 16
-#: Rows lie anywhere in memory: so many are fetched at once, as their loads do not wait for one another.
-_AHEAD = 32
+#: Rows lie anywhere in memory: each is asked for so many rows before it is needed.
+_AHEAD = 16
 _GOLDEN = 0x9E3779B1  # the golden ratio of 2^32: multiplied by it, near numbers fall far apart
 
 
@@ -42,7 +43,6 @@ class Room(NamedTuple):
         places_H: Hash tables: where in ``rows_N`` a row stands.
         rows_N: The different rows of each bucket, from where its ids start.
         sums_ND: The sums of their gradients.
-        fetched_K: What was fetched ahead; kept, so that the compiler does not leave the fetching out.
     """
 
     starts_CK: Ids
@@ -50,7 +50,6 @@ class Room(NamedTuple):
     places_H: NDArray[np.int32]
     rows_N: Ids
     sums_ND: Floats
-    fetched_K: Floats
 
 
 class RowGradients(NamedTuple):
@@ -81,7 +80,6 @@ def room_for(num_ids: int, dim: int) -> Room:
         np.empty(4 * num_ids, np.int32),  # a bucket's table: the next power of 2 of twice its ids
         np.empty(num_ids, np.int64),
         np.empty((num_ids, dim), np.float32),
-        np.empty(_NUM_BUCKETS, np.float32),
     )
 
 
@@ -133,10 +131,9 @@ def _sum_bucket(bucket: int, rows: RowGradients, room: Room) -> tuple[Ids, Float
     places_H, last = room.places_H[4 * first : 4 * first + num_places], num_places - 1
     places_H[:] = _FREE
     count, dim = 0, sums_ND.shape[1]
-    for nth, n in enumerate(room.order_N[first:end]):
-        if nth % _AHEAD == 0:
-            start = first + nth
-            room.fetched_K[bucket] = _fetch(rows.gradient_ND, room.order_N[start : min(start + _AHEAD, end)])
+    for nth, n in enumerate(room.order_N[first:end], first):
+        if nth + _AHEAD < end:
+            lanes.prefetch(rows.gradient_ND, room.order_N[nth + _AHEAD] * dim)
         row = rows.ids_N[n]
         at = ((row * _GOLDEN) >> 8) & last
         while places_H[at] != _FREE and rows_N[places_H[at]] != row:
@@ -166,27 +163,17 @@ def _add_penalty(rows: RowGradients, rows_U: Ids, sums_UD: Floats) -> None:
             sums_UD[place, d] += owed * rows.weight_RD[row, d]
 
 
-@compiled_part
-def _fetch(values_RD: Floats16Or32, rows_A: Ids | NDArray[np.int32]) -> np.float32:
-    """Read something of each row, so that it is in the cache when it is needed."""
-    total = np.float32(0)
-    for row in rows_A:
-        total += widened(values_RD[row, 0])
-    return total
-
-
 @compiled
 def sgd(rows: RowGradients, room: Room, rate: float) -> None:
     """Stochastic gradient descent."""
     rate32, weight_RD = np.float32(rate), rows.weight_RD
     for bucket in numba.prange(_NUM_BUCKETS):
         rows_U, sums_UD = _sum_bucket(bucket, rows, room)
-        for first in range(0, len(rows_U), _AHEAD):
-            rows_A = rows_U[first : first + _AHEAD]
-            room.fetched_K[bucket] = _fetch(weight_RD, rows_A)
-            for place, row in enumerate(rows_A):
-                for d in range(sums_UD.shape[1]):
-                    weight_RD[row, d] -= rate32 * sums_UD[first + place, d]
+        for place, row in enumerate(rows_U):
+            if place + _AHEAD < len(rows_U):
+                lanes.prefetch(weight_RD, rows_U[place + _AHEAD] * weight_RD.shape[1])
+            for d in range(sums_UD.shape[1]):
+                weight_RD[row, d] -= rate32 * sums_UD[place, d]
 
 
 @compiled
@@ -195,14 +182,14 @@ def adagrad(rows: RowGradients, room: Room, squares_RD: Floats, rate: float) -> 
     rate32, epsilon, weight_RD = np.float32(rate), np.float32(ADAGRAD_EPSILON), rows.weight_RD
     for bucket in numba.prange(_NUM_BUCKETS):
         rows_U, sums_UD = _sum_bucket(bucket, rows, room)
-        for first in range(0, len(rows_U), _AHEAD):
-            rows_A = rows_U[first : first + _AHEAD]
-            room.fetched_K[bucket] = _fetch(weight_RD, rows_A) + _fetch(squares_RD, rows_A)
-            for place, row in enumerate(rows_A):
-                for d in range(sums_UD.shape[1]):
-                    gradient = sums_UD[first + place, d]
-                    squares_RD[row, d] += gradient * gradient
-                    weight_RD[row, d] -= rate32 * gradient / (np.sqrt(squares_RD[row, d]) + epsilon)
+        for place, row in enumerate(rows_U):
+            if place + _AHEAD < len(rows_U):
+                lanes.prefetch(weight_RD, rows_U[place + _AHEAD] * weight_RD.shape[1])
+                lanes.prefetch(squares_RD, rows_U[place + _AHEAD] * squares_RD.shape[1])
+            for d in range(sums_UD.shape[1]):
+                gradient = sums_UD[place, d]
+                squares_RD[row, d] += gradient * gradient
+                weight_RD[row, d] -= rate32 * gradient / (np.sqrt(squares_RD[row, d]) + epsilon)
 
 
 @compiled
@@ -211,17 +198,17 @@ def row_wise_adagrad(rows: RowGradients, room: Room, squares_R1: Floats, rate: f
     rate32, epsilon, weight_RD = np.float32(rate), np.float32(ADAGRAD_EPSILON), rows.weight_RD
     for bucket in numba.prange(_NUM_BUCKETS):
         rows_U, sums_UD = _sum_bucket(bucket, rows, room)
-        for first in range(0, len(rows_U), _AHEAD):
-            rows_A = rows_U[first : first + _AHEAD]
-            room.fetched_K[bucket] = _fetch(weight_RD, rows_A) + _fetch(squares_R1, rows_A)
-            for place, row in enumerate(rows_A):
-                sum_D, total = sums_UD[first + place], np.float32(0)
-                for d in range(len(sum_D)):
-                    total += sum_D[d] * sum_D[d]
-                squares_R1[row, 0] += total / np.float32(len(sum_D))
-                factor = rate32 / (np.sqrt(squares_R1[row, 0]) + epsilon)
-                for d in range(len(sum_D)):
-                    weight_RD[row, d] -= factor * sum_D[d]
+        for place, row in enumerate(rows_U):
+            if place + _AHEAD < len(rows_U):
+                lanes.prefetch(weight_RD, rows_U[place + _AHEAD] * weight_RD.shape[1])
+                lanes.prefetch(squares_R1, rows_U[place + _AHEAD])
+            sum_D, total = sums_UD[place], np.float32(0)
+            for d in range(len(sum_D)):
+                total += sum_D[d] * sum_D[d]
+            squares_R1[row, 0] += total / np.float32(len(sum_D))
+            factor = rate32 / (np.sqrt(squares_R1[row, 0]) + epsilon)
+            for d in range(len(sum_D)):
+                weight_RD[row, d] -= factor * sum_D[d]
 
 
 @compiled
@@ -233,14 +220,14 @@ def adam(rows: RowGradients, room: Room, means_RD: Floats, squares_RD: Floats, r
     weight_RD = rows.weight_RD
     for bucket in numba.prange(_NUM_BUCKETS):
         rows_U, sums_UD = _sum_bucket(bucket, rows, room)
-        for first in range(0, len(rows_U), _AHEAD):
-            rows_A = rows_U[first : first + _AHEAD]
-            fetched = _fetch(weight_RD, rows_A) + _fetch(means_RD, rows_A) + _fetch(squares_RD, rows_A)
-            room.fetched_K[bucket] = fetched
-            for place, row in enumerate(rows_A):
-                for d in range(sums_UD.shape[1]):
-                    gradient = sums_UD[first + place, d]
-                    means_RD[row, d] += mean_rate * (gradient - means_RD[row, d])
-                    squares_RD[row, d] += square_rate * (gradient * gradient - squares_RD[row, d])
-                    scale = np.sqrt(squares_RD[row, d] * correction) + epsilon
-                    weight_RD[row, d] -= rate32 * means_RD[row, d] / scale
+        for place, row in enumerate(rows_U):
+            if place + _AHEAD < len(rows_U):
+                lanes.prefetch(weight_RD, rows_U[place + _AHEAD] * weight_RD.shape[1])
+                lanes.prefetch(means_RD, rows_U[place + _AHEAD] * means_RD.shape[1])
+                lanes.prefetch(squares_RD, rows_U[place + _AHEAD] * squares_RD.shape[1])
+            for d in range(sums_UD.shape[1]):
+                gradient = sums_UD[place, d]
+                means_RD[row, d] += mean_rate * (gradient - means_RD[row, d])
+                squares_RD[row, d] += square_rate * (gradient * gradient - squares_RD[row, d])
+                scale = np.sqrt(squares_RD[row, d] * correction) + epsilon
+                weight_RD[row, d] -= rate32 * means_RD[row, d] / scale
