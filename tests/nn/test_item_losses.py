@@ -1,17 +1,14 @@
-"""Losses of the next item: one position by hand, what counts as a negative, the fused softmax and its gradients."""
+"""Losses of the next item: one position by hand, and what counts as a negative."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from aisle.nn import item_losses
-from aisle.nn.item_losses import SAMPLED_LOSSES, LossKind, full_softmax, full_softmax_of_lists, sampled_loss
+from aisle.nn.full_softmax import full_softmax
+from aisle.nn.item_losses import SAMPLED_LOSSES, LossKind, sampled_loss
 
 KINDS: list[LossKind] = ["softmax", "bce", "gbce", "bpr", "bpr-max", "top1-max"]
 #: One query, and items whose scores are 2, 1, 0, -1, 5: the vectors have one value.
@@ -132,63 +129,3 @@ def test_log_q_with_all_items_is_the_full_softmax() -> None:
         "softmax", queries_ND, items_VD, targets_N, draws_S, temperature=0.7, log_expected_V=log_expected_V
     )
     assert often.item() == pytest.approx(expected.item(), rel=1e-5)
-
-
-def gradients_of(
-    loss_of: Callable[[Tensor, Tensor], Tensor], queries_ND: Tensor, items_VD: Tensor
-) -> tuple[float, Tensor, Tensor]:
-    """A loss, tripled, and the gradients of both inputs."""
-    queries_ND, items_VD = queries_ND.clone().requires_grad_(), items_VD.clone().requires_grad_()
-    loss = 3 * loss_of(queries_ND, items_VD)
-    loss.backward()  # type: ignore[no-untyped-call]
-    assert queries_ND.grad is not None and items_VD.grad is not None
-    return loss.item(), queries_ND.grad, items_VD.grad
-
-
-@pytest.mark.parametrize("block", [4, 100])
-def test_the_fused_softmax_is_torchs(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
-    monkeypatch.setattr(item_losses, "_BLOCK", block)
-    draw = torch.Generator().manual_seed(1)
-    queries_ND, items_VD = torch.randn(10, 4, generator=draw), torch.randn(7, 4, generator=draw)
-    targets_N = torch.randint(0, 7, (10,), generator=draw)
-    fused = gradients_of(lambda q, v: full_softmax(q, v, targets_N, 0.2), queries_ND, items_VD)
-    plain = gradients_of(lambda q, v: functional.cross_entropy(q @ v.T / 0.2, targets_N), queries_ND, items_VD)
-    assert fused[0] == pytest.approx(plain[0], rel=1e-5)
-    torch.testing.assert_close(fused[1], plain[1], rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(fused[2], plain[2], rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("scores", [7, 21, 1000])
-def test_the_softmax_of_lists_is_that_of_each_target(monkeypatch: pytest.MonkeyPatch, scores: int) -> None:
-    """Lists of 2, 0, 1 and 3 targets, in blocks of one, three and all lists."""
-    monkeypatch.setattr(item_losses, "_BLOCK_SCORES", scores)
-    draw = torch.Generator().manual_seed(4)
-    queries_ND, items_VD = torch.randn(4, 3, generator=draw), torch.randn(7, 3, generator=draw)
-    targets_E, starts_N1 = torch.tensor([6, 0, 3, 1, 1, 5]), torch.tensor([0, 2, 2, 3, 6])
-    lists_E = torch.tensor([0, 0, 2, 3, 3, 3])
-    fused = gradients_of(lambda q, v: full_softmax_of_lists(q, v, targets_E, starts_N1, 0.5), queries_ND, items_VD)
-    plain = gradients_of(lambda q, v: functional.cross_entropy(q[lists_E] @ v.T / 0.5, targets_E), queries_ND, items_VD)
-    assert fused[0] == pytest.approx(plain[0], rel=1e-5)
-    torch.testing.assert_close(fused[1], plain[1], rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(fused[2], plain[2], rtol=1e-4, atol=1e-6)
-
-
-def test_the_fused_softmax_in_bfloat16_is_near() -> None:
-    draw = torch.Generator().manual_seed(2)
-    queries_ND, items_VD = torch.randn(10, 4, generator=draw), torch.randn(7, 4, generator=draw)
-    targets_N = torch.randint(0, 7, (10,), generator=draw)
-    exact = gradients_of(lambda q, v: full_softmax(q, v, targets_N), queries_ND, items_VD)
-    with torch.autocast("cpu", torch.bfloat16):
-        rounded = gradients_of(lambda q, v: full_softmax(q, v, targets_N), queries_ND, items_VD)
-    assert rounded[0] != exact[0], "products were rounded"
-    assert rounded[0] == pytest.approx(exact[0], rel=0.02)
-    torch.testing.assert_close(rounded[2], exact[2], rtol=0, atol=0.02)
-    assert rounded[2].dtype == torch.float32
-
-
-def test_a_hopeless_position_is_finite_and_learns() -> None:
-    loss, queries_gradient, _ = gradients_of(
-        lambda q, v: full_softmax(q, v, torch.tensor([1])), torch.tensor([[1000.0]]), torch.tensor([[1.0], [-1.0]])
-    )
-    assert math.isfinite(loss) and loss > 100
-    assert queries_gradient.item() == pytest.approx(3 * 2.0)  # towards the target (-1), away from the other (1)

@@ -1,111 +1,25 @@
-"""Losses of models that score items at many positions: how far each target stands above the other items.
+"""Losses of models that score items at many positions: how far each target stands above negatives.
 
 Each takes queries, the vectors of items, and the rows of targets; scores are inner products over a temperature.
 Negatives are shared by all positions of a batch: one matrix product scores them, where negatives drawn for each
 position by itself would cost a gathered row each. A negative that is a position's own target does not count there.
 
-Legend of shapes: N positions or lists, E targets of all lists, V items, S shared negatives, D width.
+The softmax over all items, which needs none, is :mod:`aisle.nn.full_softmax`.
+
+Legend of shapes: N positions, V items, S shared negatives, D width.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: The full softmax holds the scores of so many positions at once, and so many scores: what stays in the cache.
-_BLOCK, _BLOCK_SCORES = 1024, 1 << 22
-#: Bounds the loss that is reported of a hopeless position; its gradient is not touched.
-_LEAST_PROBABILITY = 1e-38
-
 LossKind = Literal["softmax", "bce", "gbce", "bpr", "bpr-max", "top1-max"]
-
-
-def full_softmax(queries_ND: Tensor, items_VD: Tensor, targets_N: Tensor, temperature: float = 1.0) -> Tensor:
-    """The mean of -log softmax over all items, a scalar.
-
-    Scores are never held whole: the gradient is made with them, block by block, which also spares the backward pass a
-    second product.
-    """
-    starts_N1 = torch.arange(len(targets_N) + 1)
-    return full_softmax_of_lists(queries_ND, items_VD, targets_N, starts_N1, temperature)
-
-
-def full_softmax_of_lists(
-    queries_ND: Tensor, items_VD: Tensor, targets_E: Tensor, starts_N1: Tensor, temperature: float = 1.0
-) -> Tensor:
-    """The same where a query has several targets: the mean over all targets of -log softmax over all items.
-
-    Each query is scored once, however many targets it has.
-
-    Args:
-        queries_ND: Of each list.
-        items_VD: Of all items.
-        targets_E: The item rows of all lists, one list after the other.
-        starts_N1: Where each list starts, from 0, and behind the last their number E.
-        temperature: Scores are divided by it.
-    """
-    loss: Tensor = _FullSoftmax.apply(queries_ND, items_VD, targets_E, starts_N1, temperature)  # type: ignore[no-untyped-call]
-    return loss
-
-
-class _FullSoftmax(torch.autograd.Function):
-    """Softmax cross-entropy fused with the product that makes its scores.
-
-    Products are made in the precision of autocast where that is on; gradients are summed in float32.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, queries_ND: Tensor, items_VD: Tensor, targets_E: Tensor, starts_N1: Tensor, temperature: float
-    ) -> Tensor:
-        """The loss; both gradients are kept for the backward pass."""
-        device = queries_ND.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
-        with torch.autocast(device, enabled=False):
-            return _FullSoftmax._fused(ctx, queries_ND, items_VD, targets_E, starts_N1, temperature, dtype)
-
-    @staticmethod
-    def _fused(
-        ctx: Any,
-        queries_ND: Tensor,
-        items_VD: Tensor,
-        targets_E: Tensor,
-        starts_N1: Tensor,
-        temperature: float,
-        dtype: torch.dtype,
-    ) -> Tensor:
-        scaled_ND, rows_VD = (queries_ND / temperature).to(dtype), items_VD.to(dtype)
-        columns_DV = rows_VD.T.contiguous()
-        queries_gradient_ND = torch.empty_like(queries_ND, dtype=torch.float32)
-        items_gradient_VD = torch.zeros_like(items_VD, dtype=torch.float32)
-        total = torch.zeros((), device=queries_ND.device)
-        height = max(1, min(_BLOCK, _BLOCK_SCORES // len(items_VD)))
-        for start in range(0, len(queries_ND), height):
-            block = slice(start, start + height)
-            starts_B1 = starts_N1[start : start + height + 1]
-            sizes_B = starts_B1.diff()
-            of_targets = torch.repeat_interleave(sizes_B), targets_E[starts_B1[0] : starts_B1[-1]]
-            gradient_BV = torch.softmax(scaled_ND[block] @ columns_DV, 1)
-            total -= gradient_BV[of_targets].float().clamp(min=_LEAST_PROBABILITY).log().sum()
-            if (sizes_B != 1).any():
-                gradient_BV *= sizes_B[:, None]
-            gradient_BV.index_put_(of_targets, gradient_BV.new_tensor(-1.0), accumulate=True)
-            queries_gradient_ND[block] = gradient_BV @ rows_VD
-            items_gradient_VD += gradient_BV.T @ scaled_ND[block]
-        count = len(targets_E)
-        ctx.save_for_backward(queries_gradient_ND / (count * temperature), items_gradient_VD / count)
-        return total / count
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        """The kept gradients, times that of the loss."""
-        queries_gradient_ND, items_gradient_VD = ctx.saved_tensors
-        return gradients[0] * queries_gradient_ND, gradients[0] * items_gradient_VD, None, None, None
 
 
 def sampled_loss(

@@ -7,10 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from aisle.data.item_lists import ItemLists
 from aisle.data.questions import ListSplit, Questions
 from aisle.errors import ConfigError
+from aisle.models.sequential.sequence_model import SequenceModel
+from aisle.nn.sequences.convolution import CausalConvolution
 from aisle.pipeline.sequence_encoder import SequenceEncoder
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
@@ -23,6 +26,7 @@ from aisle.recipe.list_models.sequential import (
 )
 from aisle.train.lists.encoder_export import export_encoder
 from aisle.train.lists.loop import LoopSettings, train_lists
+from aisle.train.lists.next_item import SequenceScorer
 from aisle.train.lists.sequences import build_sequence_model
 from tests.contracts.list_recommenders import ListRecommenderContract, cycle_world, targets_of
 
@@ -35,6 +39,7 @@ SMALL: dict[str, Any] = {
 }
 SASREC = SasrecSpec(kind="sasrec", num_blocks=1, **SMALL)
 HSTU = HstuSpec(kind="hstu", num_layers=1, **SMALL)
+LOCAL_HSTU = HSTU.model_copy(update={"convolution": 3})
 GRU4REC = Gru4RecSpec(kind="gru4rec", **SMALL)
 BERT4REC = Bert4RecSpec(kind="bert4rec", num_blocks=1, mask_share=0.3, last_share=0.5, **SMALL)
 YOUTUBE_DNN = YoutubeDnnSpec(kind="youtube-dnn", hidden=[32], normalize=False, **SMALL)
@@ -68,6 +73,10 @@ class TestHstu(ExportedContract):
     spec = HSTU
 
 
+class TestHstuWithConvolution(ExportedContract):
+    spec = LOCAL_HSTU
+
+
 class TestGru4Rec(ExportedContract):
     spec = GRU4REC
 
@@ -86,25 +95,35 @@ class TestYoutubeDnn(ExportedContract):
 MODELS: list[SequenceModelSpec] = [
     SASREC,
     HSTU,
+    LOCAL_HSTU,
     GRU4REC,
     GRU4REC.model_copy(update={"cell": "lstm", "num_layers": 2, "hidden": 5}),
     GRU4REC.model_copy(update={"cell": "rnn"}),
     YOUTUBE_DNN,
     BERT4REC,
 ]
-NAMES = ["sasrec", "hstu", "gru", "lstm", "rnn", "youtube-dnn", "bert4rec"]
+NAMES = ["sasrec", "hstu", "hstu-convolution", "gru", "lstm", "rnn", "youtube-dnn", "bert4rec"]
+
+
+def network_of(spec: SequenceModelSpec) -> SequenceModel:
+    """As it begins, but for weights that begin as 0."""
+    network = build_sequence_model(spec, cycle_world(), seed=3).network.eval()
+    draw = torch.Generator().manual_seed(4)
+    for layer in network.modules():
+        if isinstance(layer, CausalConvolution):
+            layer.weights.data.normal_(generator=draw)
+    return network
 
 
 @pytest.mark.parametrize("spec", MODELS, ids=NAMES)
 def test_what_is_exported_scores_as_the_network(spec: SequenceModelSpec) -> None:
     """Of histories that are empty, short, of one item, and longer than what the network reads."""
-    trainee = build_sequence_model(spec, cycle_world(), seed=3)
-    trainee.network.eval()
+    network = network_of(spec)
     draw = np.random.default_rng(0)
     histories = ItemLists.of([draw.integers(0, 20, size) for size in (3, 0, 1, 12, 30, 2)])
     questions = Questions(histories, targets_of(np.zeros(6, np.int64)), np.full(6, -1))
-    expected_RV = trainee.recommender().score(questions)
-    exported = export_encoder(trainee.network, spec.max_length)
+    expected_RV = SequenceScorer(network, spec.max_length).score(questions)
+    exported = export_encoder(network, spec.max_length)
     np.testing.assert_allclose(exported.score(questions), expected_RV, rtol=1e-4, atol=1e-5)
     assert (expected_RV[1] == 0).all(), "an empty history says nothing"
     assert (expected_RV.std(axis=0) > 0).all()
@@ -114,7 +133,7 @@ def test_what_is_exported_scores_as_the_network(spec: SequenceModelSpec) -> None
 
 @pytest.mark.parametrize("spec", MODELS[:-1], ids=NAMES[:-1])
 def test_no_position_sees_one_behind_it(spec: SequenceModelSpec) -> None:
-    network = build_sequence_model(spec, cycle_world(), seed=3).network.eval()
+    network = network_of(spec)
     items_BT = torch.tensor([[1, 2, 3, 4, 5]])
     with torch.no_grad():
         before_BTD = network(items_BT)
@@ -127,7 +146,7 @@ def test_no_position_sees_one_behind_it(spec: SequenceModelSpec) -> None:
 
 @pytest.mark.parametrize("spec", MODELS, ids=NAMES)
 def test_padding_behind_a_sequence_changes_nothing(spec: SequenceModelSpec) -> None:
-    network = build_sequence_model(spec, cycle_world(), seed=3).network.eval()
+    network = network_of(spec)
     with torch.no_grad():
         alone_BTD = network(torch.tensor([[1, 2, 3]]))
         padded_BTD = network(torch.tensor([[1, 2, 3, -1, -1]]))
@@ -162,7 +181,26 @@ def test_bert4rec_is_asked_for_a_hidden_item_behind_the_history() -> None:
         torch.testing.assert_close(queries_BD[1], network(torch.tensor([[4, 20]]))[0, 1])
 
 
+def test_a_loss_that_leaves_out_known_items_wants_all_others_and_the_past_alone() -> None:
+    with pytest.raises(ValidationError, match=r"loss.skip_known: expected negatives 0 \(all items\), received 8"):
+        ItemLossSpec(skip_known=True, negatives=8)
+    with pytest.raises(ValidationError, match="expected a model that reads from the past alone, received bert4rec"):
+        Bert4RecSpec(kind="bert4rec", loss=ItemLossSpec(skip_known=True))
+
+
 @pytest.mark.parametrize("spec", [SASREC, BERT4REC])
 def test_heads_that_do_not_divide_the_width_are_refused(spec: SequenceModelSpec) -> None:
     with pytest.raises(ConfigError, match="model: expected num_heads that divides the width 16, received 3"):
         build_sequence_model(spec.model_copy(update={"num_heads": 3}), cycle_world())
+
+
+def test_a_convolution_tells_the_order_of_the_last_two_items() -> None:
+    """Behind the items a and b, in this order, comes the item of the pair; behind b and a another."""
+    pairs = [(one, other) for one in range(4) for other in range(4) if one != other]
+    lists = ItemLists.of([[one, other, 4 + number] for number, (one, other) in enumerate(pairs)])
+    targets_R = lists.last(1).items_E.astype(np.int64)
+    asked = Questions(lists.without_last(1), targets_of(targets_R), np.full(len(pairs), -1))
+    split = ListSplit(num_items=4 + len(pairs), train=lists, valid=asked, test=asked)
+    trainee = build_sequence_model(LOCAL_HSTU, split, seed=0)
+    train_lists(trainee, LoopSettings(epochs=60, learning_rate=0.02), None)
+    assert trainee.recommender().score(asked).argmax(axis=1).tolist() == targets_R.tolist()

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from aisle.data.item_lists import ItemLists
 from aisle.models.sequential.sequence_model import SequenceModel
-from aisle.nn.item_losses import full_softmax, sampled_loss
+from aisle.nn.full_softmax import full_softmax
+from aisle.nn.item_losses import sampled_loss
 from aisle.train.lists.next_item import Cloze, NextItemSettings, NextItemTrainee
 
 #: List r begins with item r, which no other holds; behind it stand 1 to 9 items from 100 on.
@@ -73,6 +75,17 @@ def test_only_the_end_of_a_long_list_is_read() -> None:
     (batch,) = trainee.epoch(0)
     assert batch.items_BT.tolist() == [[2, 3, 4]]
     assert batch.targets_BT.tolist() == [[3, 4, 5]]
+
+
+def test_known_items_are_left_out_where_it_is_told() -> None:
+    lists = ItemLists.of([[0, 1, 2], [3, 4]])
+    trainee = trainee_of(lists, 5, skip_known=True)
+    (batch,) = trainee.epoch(0)
+    items_VD = trainee.network.item_vectors()
+    moves, is_known_NV = torch.tensor([[0, 1], [1, 2], [3, 4]]), torch.zeros(3, 5, dtype=torch.bool)
+    is_known_NV[[0, 1, 1, 2], [0, 0, 1, 3]] = True
+    scores_NV = (items_VD[moves[:, 0]] @ items_VD.T).masked_fill(is_known_NV, -torch.inf)
+    assert trainee.loss(batch).item() == pytest.approx(functional.cross_entropy(scores_NV, moves[:, 1]).item())
 
 
 def test_a_list_of_one_item_says_nothing() -> None:

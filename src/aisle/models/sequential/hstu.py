@@ -3,7 +3,7 @@
 Reference: Zhai et al., "Actions speak louder than words: trillion-parameter sequential transducers for generative
 recommendations", ICML 2024; the layer is :mod:`aisle.nn.sequences.hstu`.
 Deviations: sequences of a batch are padded to the longest of them, not jagged (batches hold sequences of similar
-lengths); there are no stochastic lengths.
+lengths); there are no stochastic lengths; a short convolution may stand in front of each layer.
 
 Legend of shapes: B sequences, T positions, D width.
 """
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aisle.nn.sequences.convolution import CausalConvolution
 from aisle.nn.sequences.hstu import HSTULayer
 
 
@@ -27,6 +28,7 @@ class HSTUEncoder(nn.Module):
         num_heads: Heads of each.
         query_dim: Size of a head's queries and keys.
         value_dim: Size of a head's values.
+        convolution: So many positions, in front of each layer, are also added by their distance; 0: none.
         dropout: Share that training drops, of the embedded sequence and in the layers.
         generator: Draws the first weights.
     """
@@ -40,6 +42,7 @@ class HSTUEncoder(nn.Module):
         num_heads: int = 1,
         query_dim: int,
         value_dim: int,
+        convolution: int = 0,
         dropout: float = 0.2,
         generator: torch.Generator,
     ) -> None:
@@ -57,6 +60,9 @@ class HSTUEncoder(nn.Module):
             )
             for _ in range(num_layers)
         )
+        self.convolutions = nn.ModuleList(
+            CausalConvolution(dim, convolution) if convolution else nn.Identity() for _ in range(num_layers)
+        )
         self.dropout = dropout
         self.scale = float(dim**0.5)
 
@@ -64,6 +70,6 @@ class HSTUEncoder(nn.Module):
         """What is expected behind each position [B, T, D]."""
         inputs_BTD = embedded_BTD * self.scale + self.positions[: embedded_BTD.shape[1]]
         inputs_BTD = functional.dropout(inputs_BTD, self.dropout, self.training)
-        for layer in self.layers:
-            inputs_BTD = layer(inputs_BTD)
+        for convolution, layer in zip(self.convolutions, self.layers, strict=True):
+            inputs_BTD = layer(convolution(inputs_BTD))
         return inputs_BTD

@@ -24,11 +24,14 @@ class ItemLossSpec(Strict):
     log_q: Annotated[bool, Field(description="the softmax corrects for how negatives are drawn")] = False
     calibration: Annotated[float, Field(ge=0, le=1, description="of gbce")] = 0.75
     temperature: Annotated[PositiveFloat, Field(description="scores are divided by it")] = 1.0
+    skip_known: Annotated[bool, Field(description="the softmax over all items leaves out what was read before")] = False
 
     @model_validator(mode="after")
     def _has_negatives(self) -> ItemLossSpec:
         if self.negatives == 0 and self.kind != "softmax":
             raise ValueError(f"loss.negatives: expected 1 or more for {self.kind}, received 0 (all items)")
+        if self.skip_known and self.negatives:
+            raise ValueError(f"loss.skip_known: expected negatives 0 (all items), received {self.negatives}")
         return self
 
 
@@ -60,6 +63,9 @@ class HstuSpec(SequenceModelSpec):
     num_heads: PositiveInt = 1
     query_dim: PositiveInt | None = None
     value_dim: PositiveInt | None = None
+    convolution: Annotated[
+        NonNegativeInt, Field(description="in front of each layer so many positions are added by their distance")
+    ] = 0
 
 
 class Gru4RecSpec(SequenceModelSpec):
@@ -80,6 +86,12 @@ class Bert4RecSpec(SequenceModelSpec):
     hidden: PositiveInt | None = None
     mask_share: Annotated[float, Field(gt=0, lt=1, description="share of the items that training hides")] = 0.2
     last_share: Annotated[float, Field(ge=0, le=1, description="share of lists whose last item alone it hides")] = 0.1
+
+    @model_validator(mode="after")
+    def _reads_both_sides(self) -> Bert4RecSpec:
+        if self.loss.skip_known:
+            raise ValueError("loss.skip_known: expected a model that reads from the past alone, received bert4rec")
+        return self
 
 
 class YoutubeDnnSpec(SequenceModelSpec):

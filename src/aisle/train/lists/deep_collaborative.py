@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from aisle.data.questions import ListSplit
 from aisle.models.collaborative import ACF, DMF, GMF, NNMF, LightGCN, NeuMF, PairMLP
-from aisle.nn.item_losses import full_softmax_of_lists
+from aisle.nn.full_softmax import full_softmax_of_lists
 from aisle.recipe.list_models.deep_collaborative import (
     AcfSpec,
     DmfSpec,

@@ -17,7 +17,8 @@ from aisle.bundle import BundleWriter
 from aisle.data.item_lists import PADDING, ItemLists
 from aisle.data.questions import Questions
 from aisle.models.sequential.sequence_model import SequenceModel
-from aisle.nn.item_losses import LossKind, full_softmax, sampled_loss
+from aisle.nn.full_softmax import KnownItems, full_softmax
+from aisle.nn.item_losses import LossKind, sampled_loss
 from aisle.train.lists.encoder_export import export_encoder
 
 #: Batches whose sequences are sorted by length together, so that a batch holds sequences of similar lengths.
@@ -38,6 +39,7 @@ class NextItemSettings:
         log_q: Whether the softmax corrects for how negatives are drawn.
         calibration: Of gBCE.
         temperature: Scores are divided by it.
+        skip_known: Whether the softmax over all items leaves out what a position has read, as answers do that mask it.
         seed: Orders the sequences and draws negatives.
     """
 
@@ -49,6 +51,7 @@ class NextItemSettings:
     log_q: bool = False
     calibration: float = 0.75
     temperature: float = 1.0
+    skip_known: bool = False
     seed: int = 0
 
 
@@ -151,7 +154,8 @@ class NextItemTrainee:
         queries_ND = self.network(batch.items_BT)[has_target_BT].float()
         targets_N, items_VD = batch.targets_BT[has_target_BT], self.network.item_vectors()
         if batch.negatives_S is None:
-            return full_softmax(queries_ND, items_VD, targets_N, settings.temperature)
+            known = KnownItems.at(has_target_BT, batch.items_BT) if settings.skip_known else None
+            return full_softmax(queries_ND, items_VD, targets_N, settings.temperature, known)
         return sampled_loss(
             settings.loss,
             queries_ND,

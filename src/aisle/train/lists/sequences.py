@@ -52,6 +52,7 @@ def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int
         log_q=spec.loss.log_q,
         calibration=spec.loss.calibration,
         temperature=spec.loss.temperature,
+        skip_known=spec.loss.skip_known,
         seed=seed,
     )
     if isinstance(spec, Bert4RecSpec):
@@ -72,6 +73,7 @@ def _hstu(spec: HstuSpec, generator: torch.Generator) -> nn.Module:
         num_heads=spec.num_heads,
         query_dim=spec.query_dim or spec.dim // spec.num_heads,
         value_dim=spec.value_dim or spec.dim // spec.num_heads,
+        convolution=spec.convolution,
         dropout=spec.dropout,
         generator=generator,
     )

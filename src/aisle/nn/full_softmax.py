@@ -1,0 +1,158 @@
+"""The softmax over all items as a loss, fused with the product that makes its scores, which are never held whole.
+
+For a catalogue of some thousand items it costs little more than sampling, and has nothing to tune or to correct.
+
+Legend of shapes: B sequences, T places of each, N positions or lists, E targets of all lists, V items, D width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+#: Of so many positions scores are held at once, and so many scores: what stays in the cache.
+_BLOCK, _BLOCK_SCORES = 1024, 1 << 22
+#: Bounds the loss that is reported of a hopeless position; its gradient is not touched.
+_LEAST_PROBABILITY = 1e-38
+
+
+@dataclass(frozen=True)
+class KnownItems:
+    """What had been read at each position, itself included.
+
+    Attributes:
+        items_BT: Sequences of item rows, oldest first; -1 behind the last one.
+        sequence_N: The sequence of each position.
+        place_N: Its place there.
+    """
+
+    items_BT: Tensor
+    sequence_N: Tensor
+    place_N: Tensor
+
+    @classmethod
+    def at(cls, positions_BT: Tensor, items_BT: Tensor) -> KnownItems:
+        """Of the positions that are true, in the order in which they pick from sequences."""
+        sequence_N, place_N = positions_BT.nonzero(as_tuple=True)
+        return cls(items_BT, sequence_N, place_N)
+
+    def rows(self, block: slice) -> Tensor:
+        """The item rows [N, T] of some positions, in any order, filled up by repeating one."""
+        items_NT = self.items_BT[self.sequence_N[block]]
+        places_T = torch.arange(items_NT.shape[1], device=items_NT.device)
+        return torch.where(places_T <= self.place_N[block, None], items_NT, items_NT[:, :1])
+
+
+def full_softmax(
+    queries_ND: Tensor,
+    items_VD: Tensor,
+    targets_N: Tensor,
+    temperature: float = 1.0,
+    known: KnownItems | None = None,
+) -> Tensor:
+    """The mean of -log softmax over all items, a scalar.
+
+    Scores are never held whole: the gradient is made with them, block by block, which also spares the backward pass a
+    second product.
+
+    Args:
+        queries_ND: Of each position.
+        items_VD: Of all items.
+        targets_N: The item row that came next at each position.
+        temperature: Scores are divided by it.
+        known: Items that the softmax of each position leaves out, but for its target; missing: none.
+    """
+    starts_N1 = torch.arange(len(targets_N) + 1)
+    return _full_softmax(queries_ND, items_VD, targets_N, starts_N1, temperature, known)
+
+
+def full_softmax_of_lists(
+    queries_ND: Tensor, items_VD: Tensor, targets_E: Tensor, starts_N1: Tensor, temperature: float = 1.0
+) -> Tensor:
+    """The same where a query has several targets: the mean over all targets of -log softmax over all items.
+
+    Each query is scored once, however many targets it has.
+
+    Args:
+        queries_ND: Of each list.
+        items_VD: Of all items.
+        targets_E: The item rows of all lists, one list after the other.
+        starts_N1: Where each list starts, from 0, and behind the last their number E.
+        temperature: Scores are divided by it.
+    """
+    return _full_softmax(queries_ND, items_VD, targets_E, starts_N1, temperature, None)
+
+
+def _full_softmax(*arguments: Any) -> Tensor:
+    loss: Tensor = _FullSoftmax.apply(*arguments)  # type: ignore[no-untyped-call]
+    return loss
+
+
+class _FullSoftmax(torch.autograd.Function):
+    """Softmax cross-entropy fused with the product that makes its scores.
+
+    Products are made in the precision of autocast where that is on; gradients are summed in float32.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        queries_ND: Tensor,
+        items_VD: Tensor,
+        targets_E: Tensor,
+        starts_N1: Tensor,
+        temperature: float,
+        known: KnownItems | None,
+    ) -> Tensor:
+        """The loss; both gradients are kept for the backward pass."""
+        device = queries_ND.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+        with torch.autocast(device, enabled=False):
+            return _FullSoftmax._fused(ctx, queries_ND, items_VD, targets_E, starts_N1, temperature, known, dtype)
+
+    @staticmethod
+    def _fused(
+        ctx: Any,
+        queries_ND: Tensor,
+        items_VD: Tensor,
+        targets_E: Tensor,
+        starts_N1: Tensor,
+        temperature: float,
+        known: KnownItems | None,
+        dtype: torch.dtype,
+    ) -> Tensor:
+        scaled_ND, rows_VD = (queries_ND / temperature).to(dtype), items_VD.to(dtype)
+        columns_DV = rows_VD.T.contiguous()
+        queries_gradient_ND = torch.empty_like(queries_ND, dtype=torch.float32)
+        items_gradient_VD = torch.zeros_like(items_VD, dtype=torch.float32)
+        total = torch.zeros((), device=queries_ND.device)
+        height = max(1, min(_BLOCK, _BLOCK_SCORES // len(items_VD)))
+        for start in range(0, len(queries_ND), height):
+            block = slice(start, start + height)
+            starts_B1 = starts_N1[start : start + height + 1]
+            sizes_B = starts_B1.diff()
+            of_targets = torch.repeat_interleave(sizes_B), targets_E[starts_B1[0] : starts_B1[-1]]
+            scores_BV = scaled_ND[block] @ columns_DV
+            if known is not None:
+                target_scores = scores_BV[of_targets]
+                scores_BV.scatter_(1, known.rows(block), -math.inf).index_put_(of_targets, target_scores)
+            gradient_BV = torch.softmax(scores_BV, 1)
+            total -= gradient_BV[of_targets].float().clamp(min=_LEAST_PROBABILITY).log().sum()
+            if (sizes_B != 1).any():
+                gradient_BV *= sizes_B[:, None]
+            gradient_BV.index_put_(of_targets, gradient_BV.new_tensor(-1.0), accumulate=True)
+            queries_gradient_ND[block] = gradient_BV @ rows_VD
+            items_gradient_VD += gradient_BV.T @ scaled_ND[block]
+        count = len(targets_E)
+        ctx.save_for_backward(queries_gradient_ND / (count * temperature), items_gradient_VD / count)
+        return total / count
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
+        """The kept gradients, times that of the loss."""
+        queries_gradient_ND, items_gradient_VD = ctx.saved_tensors
+        return gradients[0] * queries_gradient_ND, gradients[0] * items_gradient_VD, None, None, None, None

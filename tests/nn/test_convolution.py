@@ -1,0 +1,56 @@
+"""The short convolution over positions: by hand, blind to what comes, and nothing before it has learned.
+
+Legend of shapes: B sequences, T positions, D width.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from aisle.nn.sequences.convolution import CausalConvolution
+
+
+def convolution(width: int = 3) -> CausalConvolution:
+    """D = 2; the weight of dimension d, k positions back, is 10 ** -k for d = 0 and 2 * 10 ** -k for d = 1."""
+    layer = CausalConvolution(2, width)
+    back_W = torch.arange(width - 1, -1, -1)  # the last weight is that of the position itself
+    with torch.no_grad():
+        layer.weights.copy_(torch.stack([10.0**-back_W, 2 * 10.0**-back_W])[:, None])
+    return layer
+
+
+def test_by_hand() -> None:
+    inputs_BTD = torch.tensor([[[1.0, 1.0], [2.0, 0.0], [3.0, 1.0], [4.0, 0.0]]])
+    expected_TD = [[1 + 1.0, 1 + 2.0], [2 + 2.1, 0.2], [3 + 3.21, 1 + 2.02], [4 + 4.32, 0.2]]
+    torch.testing.assert_close(convolution()(inputs_BTD)[0], torch.tensor(expected_TD))
+
+
+def test_it_begins_as_nothing_and_learns() -> None:
+    layer = CausalConvolution(2, 3)
+    inputs_BTD = torch.randn(2, 4, 2, generator=torch.Generator().manual_seed(0))
+    outputs_BTD: Tensor = layer(inputs_BTD)
+    assert torch.equal(outputs_BTD, inputs_BTD)
+    outputs_BTD.sum().backward()  # type: ignore[no-untyped-call]
+    assert layer.weights.grad is not None and (layer.weights.grad != 0).all()
+
+
+@pytest.mark.parametrize("width", [1, 2, 6])
+def test_no_position_sees_one_behind_it(width: int) -> None:
+    inputs_BTD = torch.randn(2, 5, 2, generator=torch.Generator().manual_seed(1))
+    layer = convolution(width)
+    with torch.no_grad():
+        before_BTD = layer(inputs_BTD)
+        for first in range(1, 5):
+            changed_BTD = inputs_BTD.clone()
+            changed_BTD[:, first:] += 1
+            after_BTD = layer(changed_BTD)
+            torch.testing.assert_close(after_BTD[:, :first], before_BTD[:, :first])
+            reached = (after_BTD != before_BTD).any(dim=2).all(dim=0)
+            assert reached[first : first + width].all()
+
+
+def test_a_convolution_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="of 1 position or more, received 0"):
+        CausalConvolution(2, 0)
