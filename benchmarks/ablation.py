@@ -39,11 +39,14 @@ class Denied:
         features: Patterns of candidate features; with ``*`` at the end, all that begin so. Held at 0: a feature that
             does not vary in training rows is no input of the ranker.
         repeats: Training lists under these policies are left out.
+        is_shuffled: The values of denied features change places among the rows of each list, those of a row together,
+            rather than being held at 0: the ranker has as many inputs and weights as with them.
     """
 
     sources: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     repeats: tuple[RepeatPolicy, ...] = ()
+    is_shuffled: bool = False
 
     def columns(self, names: Sequence[str]) -> NDArray[np.bool_]:
         """Which of the F features are held at 0.
@@ -73,15 +76,26 @@ class Denied:
             listed_R = (features_RF[:, others] > 0).sum(axis=1)
             features_RF[:, names.index("num_sources")] = listed_R
             kept_R = listed_R > 0
-        features_RF[:, self.columns(names)] = 0.0
+        features_RF = features_RF[kept_R]
+        denied = np.flatnonzero(self.columns(names))
+        if self.is_shuffled:
+            places_R = shuffled_in_lists(examples.list_R[kept_R])
+            features_RF[:, denied] = features_RF[np.ix_(places_R, denied)]
+        else:
+            features_RF[:, denied] = 0.0
         return replace(
             examples,
-            features_RF=features_RF[kept_R],
+            features_RF=features_RF,
             **{
                 name: getattr(examples, name)[kept_R]
                 for name in ("items_R", "codes_R2", "list_R", "label_R", "weight_R")
             },
         )
+
+
+def shuffled_in_lists(list_R: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each row one of its list, each once, at random but the same for the same lists, whose numbers rise."""
+    return np.lexsort((np.random.default_rng(0).random(len(list_R)), list_R))
 
 
 def of_policies(examples: RankerExamples, window: Window, max_questions: int, denied: Sequence[str]) -> RankerExamples:

@@ -2,10 +2,12 @@
 
 All sources are fitted once before each time. Each method has the sources of ``for-you`` but those it is denied: it
 trains the recipe's rankers under several seeds on the examples without them, and orders the lists without them (see
-`benchmarks/ablation.py`). Differences are paired over users. Of the targets that only added sources found it is told
-where the ranker puts them. Writes `benchmarks/results/ranked_sources.json`.
+`benchmarks/ablation.py`). A control is denied what was added too, but has as many columns of noise. Differences in
+``report`` are of means over seeds and paired over users; intervals in ``over_seeds`` are over users and seeds;
+``averaged`` ranks by the mean log odds of all seeds. Of the targets that only added sources found it is told where the
+ranker puts them. Writes `benchmarks/results/ranked_sources.json`.
 
-    AISLE_DATA=/path/to/data python -m benchmarks.ranked_sources --recipe shop-quick --seeds 0,1,2
+    AISLE_DATA=/path/to/data python -m benchmarks.ranked_sources --recipe shop-quick --seeds 0,1,2,3,4,5
 
 Legend of shapes: R rows, F candidate features, L lists.
 """
@@ -15,7 +17,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +32,6 @@ from aisle.cli.progress import show_progress
 from aisle.evaluate.report import MethodScores
 from aisle.evaluate.shop_temporal import LENGTH, PLACEMENT, report_windows
 from aisle.evaluate.windows import VARIANT_OF, Window, cut_windows
-from aisle.features.candidates import CandidateFeaturizer
 from aisle.pipeline.rank_stage import RankStage
 from aisle.progress import Progress
 from aisle.recipe import ShopRecipe
@@ -39,9 +40,14 @@ from aisle.train.shop.ranker import ExamplesOf, fit_rank_stage
 from aisle.train.shop.ranker_examples import RankerExamples
 from aisle.train.shop.ranker_snapshots import RankerSnapshots, ranker_of
 from benchmarks.ablation import Denied, measure_ranked, stage_scores
+from benchmarks.candidate_facts import auc_of_sources, of_candidates, where_placed
 from benchmarks.candidate_sources import ADDED, methods_of, with_added
 from benchmarks.online_retail import RESULTS, write
+from benchmarks.over_seeds import compare_over_seeds
 from benchmarks.shop import Shop, online_retail, whole_lists
+
+#: What gets intervals over users and seeds.
+COMPARED = tuple(f"test/ndcg@{LENGTH}/full/{variant}" for variant in VARIANT_OF.values())
 
 
 class Trials:
@@ -63,15 +69,30 @@ class Trials:
         for run in runs:
             for metric, values_L in of_candidates(window, lists).items():
                 run.add(metric, values_L)
+        averaged_R = np.mean(logits, axis=0, dtype=np.float32)
         return Ranked(
-            MethodScores.averaged(runs),
-            [run.means() for run in runs],
+            runs,
+            measure_ranked(window, lists, averaged_R, "ablation"),
             {} if denied.sources else where_placed(base.featurizer, lists, logits),
         )
 
+    def auc_of_sources(self, until_ms: int) -> list[dict[str, Any]]:
+        """Of the lists that a ranker of this time learns from, and of those that it orders, last."""
+        tested = ExamplesOf(self.snapshots.fitted(until_ms), whole_lists(self._shop, self.snapshots, until_ms))
+        learnt_from = self.snapshots.learnt_from(until_ms)
+        return [
+            {
+                "snapshot": format_timestamp(one.fitted.featurizer.fitted_until_ms)[:10],
+                "is_tested": one is tested,
+                "auc": auc_of_sources(one.fitted.featurizer, one.rows),
+            }
+            for one in [*reversed(learnt_from), tested]
+        ]
+
     def _logits(self, until_ms: int, denied: Denied, lists: RankerExamples, seed: int) -> NDArray[np.float32]:
         """The log odds [R] that a ranker gives to whole lists, kept so that a benchmark that was killed goes on."""
-        name = "-".join([format_timestamp(until_ms)[:10], *denied.sources, str(seed)])
+        shuffled = ["shuffled"] if denied.is_shuffled else []
+        name = "-".join([format_timestamp(until_ms)[:10], *denied.sources, *shuffled, str(seed)])
         kept = self._shop.work.path / "logits" / f"{name}.npy"
         if not kept.exists():
             logits_R = stage_scores(self._train(until_ms, denied, seed), lists)
@@ -94,59 +115,22 @@ class Trials:
 
 @dataclass(frozen=True)
 class Ranked:
-    """One window's lists of a method: means over seeds, the metrics of each seed, and where what was added stands."""
+    """One window's lists of a method.
 
-    scores: MethodScores
-    by_seed: Sequence[Mapping[str, float]]
+    Attributes:
+        runs: The scores under each seed.
+        averaged: Those of the mean log odds of all seeds.
+        placed: Where the targets stand that only added sources found.
+    """
+
+    runs: Sequence[MethodScores]
+    averaged: MethodScores
     placed: Mapping[str, Any]
 
-
-def of_candidates(window: Window, lists: RankerExamples) -> dict[str, NDArray[np.float64]]:
-    """Which share of each question's targets is among its candidates, and how many these are."""
-    num_lists = sum(len(window.asked(repeat)) for repeat in VARIANT_OF)
-    found_L = np.bincount(lists.list_R, weights=lists.label_R, minlength=num_lists)
-    size_L = np.bincount(lists.list_R, minlength=num_lists)
-    values, first = {}, 0
-    for repeat, variant in VARIANT_OF.items():
-        num_targets_L = np.array([len(one.targets) for one in window.asked(repeat)])
-        part = slice(first, first + len(num_targets_L))
-        values[f"test/recall_plain@all/full/{variant}"] = found_L[part] / num_targets_L
-        values[f"test/num_candidates/{variant}"] = size_L[part].astype(np.float64)
-        first += len(num_targets_L)
-    return values
-
-
-def where_placed(
-    featurizer: CandidateFeaturizer,
-    lists: RankerExamples,
-    logits: Sequence[NDArray[np.float32]],
-    added: Container[str] = tuple(ADDED),
-) -> dict[str, Any]:
-    """Of the targets that only added sources listed, and of all others: how many, and how far up rankers put them."""
-    names = list(featurizer.names)
-    others = [names.index(f"rank_{name}") for name in featurizer.sources if name not in added]
-    only_added_R = ~(lists.features_RF[:, others] > 0).any(axis=1)
-    is_taken_R = lists.label_R > 0
-    places = [places_of(lists.list_R, one) for one in logits]
-    found: dict[str, Any] = {"share_of_candidates_only_added": float(only_added_R.mean())}
-    for name, chosen_R in (("only_added", only_added_R & is_taken_R), ("others", ~only_added_R & is_taken_R)):
-        if chosen_R.any():
-            found[name] = {
-                "targets": int(chosen_R.sum()),
-                "share_among_first_20": float(np.mean([(place[chosen_R] <= LENGTH).mean() for place in places])),
-                "median_place": float(np.mean([np.median(place[chosen_R]) for place in places])),
-            }
-    return found
-
-
-def places_of(list_R: NDArray[np.int64], scores_R: NDArray[np.float32]) -> NDArray[np.int64]:
-    """The place, from 1, of each row in its list by falling score; equal scores keep their order."""
-    order_R = np.lexsort((-scores_R, list_R))
-    sorted_R = list_R[order_R]
-    first_R = np.searchsorted(sorted_R, sorted_R)
-    places_R = np.empty(len(list_R), np.int64)
-    places_R[order_R] = np.arange(len(list_R)) - first_R + 1
-    return places_R
+    @property
+    def by_seed(self) -> list[dict[str, float]]:
+        """The metrics of each seed."""
+        return [run.means() for run in self.runs]
 
 
 def measure_sources(
@@ -165,7 +149,7 @@ def measure_sources(
                 found[name].append(one)
                 print(f"window {number}: {name}", one.by_seed, one.placed, flush=True)
         windows = [trials.snapshots.window(until_ms) for until_ms in trials.times]
-    numbers = range(num_windows)
+        auc = [trials.auc_of_sources(until_ms) for until_ms in trials.times]
     return {
         "benchmark": "ranked_sources",
         "rerun": f"AISLE_DATA=/path/to/data python -m benchmarks.ranked_sources --recipe {base} "
@@ -174,18 +158,31 @@ def measure_sources(
         "hardware": describe_hardware(),
         "seconds": round(time.perf_counter() - started, 1),
         "seeds": seeds,
-        "by_seed": [{name: ranked[number].by_seed for name, ranked in found.items()} for number in numbers],
+        "auc_of_sources": auc,
+        **_results(windows, found),
+    }
+
+
+def _results(windows: Sequence[Window], found: Mapping[str, Sequence[Ranked]]) -> dict[str, Any]:
+    """What the methods, one :class:`Ranked` per window each, came to."""
+    means = {name: [MethodScores.averaged(one.runs) for one in ranked] for name, ranked in found.items()}
+    averaged = report_windows(windows, {name: [one.averaged for one in ranked] for name, ranked in found.items()}, {})
+    runs = {name: [one.runs for one in ranked] for name, ranked in found.items()}
+    return {
+        "by_seed": [{name: ranked[number].by_seed for name, ranked in found.items()} for number in range(len(windows))],
+        "over_seeds": compare_over_seeds(runs, PLACEMENT, COMPARED),
+        "averaged": {key: averaged[key] for key in ("windows", "all_windows")},
         "placed": [one.placed for one in found[PLACEMENT]],
-        "report": report_windows(windows, {name: [one.scores for one in ranked] for name, ranked in found.items()}, {}),
+        "report": report_windows(windows, means, {}),
     }
 
 
 def denied_of(recipe: ShopRecipe) -> dict[str, Denied]:
-    """What each method is denied; the whole, which bears the placement's name, first."""
+    """What each method is denied; the whole, which bears the placement's name, first, and a control last."""
     whole, *others = methods_of(recipe).items()
-    return {PLACEMENT: Denied()} | {
-        name: Denied(sources=tuple(source for source in whole[1] if source not in kept)) for name, kept in others
-    }
+    denied = {name: Denied(sources=tuple(source for source in whole[1] if source not in kept)) for name, kept in others}
+    control = {f"without {' and '.join(ADDED)}, columns of noise": Denied(sources=tuple(ADDED), is_shuffled=True)}
+    return {PLACEMENT: Denied()} | denied | control
 
 
 def main() -> None:
@@ -194,11 +191,17 @@ def main() -> None:
     parser.add_argument("--recipe", default="shop-quick", help="whose other sources and ranker they are")
     parser.add_argument("--set", dest="overrides", action="append", default=[], help="override one value of the recipe")
     parser.add_argument("--windows", type=int, default=3, help="so many windows of the recipe's horizon")
-    parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[0, 1, 2])
+    parser.add_argument(
+        "--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[0, 1, 2, 3, 4, 5]
+    )
     parser.add_argument("--only", default="", help="only methods whose names hold this, as in 'without sequence'")
     parser.add_argument("--keep", type=Path, help="a directory that keeps what is made, to go on from")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the file is written")
     arguments = parser.parse_args()
+    if len(arguments.seeds) < 2:
+        parser.error(
+            f"expected two seeds or more, received {arguments.seeds}: one says nothing of what others would do"
+        )
     kept = nullcontext(arguments.keep) if arguments.keep else tempfile.TemporaryDirectory(prefix="aisle-ranked-")
     with kept as folder:
         result = measure_sources(

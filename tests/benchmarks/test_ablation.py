@@ -40,6 +40,23 @@ def test_a_source_denied_is_a_refit_without_it(ranked_shop: RankedShop) -> None:
     assert lists.features_RF[:, held].any(), "the stored lists are as they were"
 
 
+def test_a_source_shuffled_says_nothing_in_as_many_columns(ranked_shop: RankedShop) -> None:
+    snapshots = ranked_shop.snapshots(ranked_shop.recipe("candidates_per_source=5"), "few")
+    until_ms = ranked_shop.log.end_ms - 10 * 86_400_000
+    lists, featurizer = ranked_shop.whole_lists(snapshots, until_ms), snapshots.fitted(until_ms).featurizer
+    without = Denied(sources=("popular_10d",)).rows(lists, featurizer)
+    found = Denied(sources=("popular_10d",), is_shuffled=True).rows(lists, featurizer)
+    assert np.array_equal(found.items_R, without.items_R), "what it alone listed is gone all the same"
+    denied = [name in ("score_popular_10d", "rank_popular_10d") for name in featurizer.names]
+    assert np.array_equal(found.features_RF[:, np.invert(denied)], without.features_RF[:, np.invert(denied)])
+    kept_R = np.isin(lists.list_R * 10_000 + lists.items_R, found.list_R * 10_000 + found.items_R)
+    true_R2, shuffled_R2 = lists.features_RF[kept_R][:, denied], found.features_RF[:, denied]
+    assert not np.array_equal(true_R2, shuffled_R2)
+    for number in np.unique(found.list_R):
+        is_here_R = found.list_R == number
+        assert sorted(map(tuple, true_R2[is_here_R])) == sorted(map(tuple, shuffled_R2[is_here_R]))
+
+
 def test_features_are_held_at_zero_by_pattern(ranked_shop: RankedShop) -> None:
     snapshots = ranked_shop.snapshots(ranked_shop.recipe())
     until_ms = ranked_shop.log.end_ms - 10 * 86_400_000

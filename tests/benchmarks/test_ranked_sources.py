@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from aisle.features.candidates import CandidateFeaturizer
 from aisle.train.shop.ranker_examples import RankerExamples
+from benchmarks.ablation import Denied
+from benchmarks.candidate_facts import auc_of_sources, of_candidates, places_of, where_placed
 from benchmarks.candidate_sources import with_added
-from benchmarks.ranked_sources import denied_of, of_candidates, places_of, where_placed
+from benchmarks.ranked_sources import denied_of
 from tests.benchmarks.conftest import RankedShop
 
 UNTIL_DAYS_BEFORE_END = 10
@@ -59,10 +63,22 @@ def test_recall_of_candidates(ranked_shop: RankedShop, listed: tuple[CandidateFe
     assert len(found["test/num_candidates/new"]) == len(window.asked("exclude"))
 
 
+def test_sources_that_know_the_answer_stand_out(listed: tuple[CandidateFeaturizer, RankerExamples]) -> None:
+    featurizer, lists = listed
+    features_RF = np.array(lists.features_RF)
+    columns = [featurizer.names.index(f"score_{name}") for name in ("popular_10d", "own_30d")]
+    features_RF[:, columns] = np.stack([lists.label_R, np.zeros(len(lists))], axis=1)
+    found = auc_of_sources(featurizer, replace(lists, features_RF=features_RF))
+    assert found.keys() == {*featurizer.sources}
+    assert (found["popular_10d"], found["own_30d"]) == (1.0, 0.5)
+    assert found["together_cosine"] == auc_of_sources(featurizer, lists)["together_cosine"]
+
+
 def test_each_method_is_denied_what_it_lacks() -> None:
-    assert {name: one.sources for name, one in denied_of(with_added("shop-quick", [])).items()} == {
-        "for-you": (),
-        "without transitions": ("transitions",),
-        "without sequence": ("sequence",),
-        "without transitions and sequence": ("transitions", "sequence"),
+    assert denied_of(with_added("shop-quick", [])) == {
+        "for-you": Denied(),
+        "without transitions": Denied(("transitions",)),
+        "without sequence": Denied(("sequence",)),
+        "without transitions and sequence": Denied(("transitions", "sequence")),
+        "without transitions and sequence, columns of noise": Denied(("transitions", "sequence"), is_shuffled=True),
     }
