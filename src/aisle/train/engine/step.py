@@ -42,7 +42,8 @@ class TrainingStep:
         Where the loss is not finite, nothing moves.
         """
         batch = batch.to(self._device)
-        self._ranker.train(True)
+        if not self._ranker.training:  # to say it anew to each module of it costs as much as a small product
+            self._ranker.train(True)
         self._optimizers.begin(factor)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_short):
             logits_B = self._ranker(batch.dense_BN, SparseFeatures(batch.sparse_BS))
