@@ -133,6 +133,7 @@ STUDIES = {
             "graph-filter": ("gowalla-graph-filter",),
             "sharpened graph-filter": ("gowalla-sharpened-filter",),
             "lightgcn": ("gowalla-lightgcn",),
+            "blend": ("gowalla-blend",),
         },
         {
             "ItemCF (BARS)": (0.1570, 0.1214),
