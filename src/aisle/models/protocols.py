@@ -37,6 +37,10 @@ class Ranker(Protocol):
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
         """As of a torch module."""
 
+    @property
+    def training(self) -> bool:
+        """As of a torch module: whether it is being trained."""
+
     def train(self, mode: bool = True) -> Any:
         """As of a torch module."""
 
@@ -84,6 +88,10 @@ class MultiTaskRanker(Protocol):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> Any:
         """As of a torch module."""
+
+    @property
+    def training(self) -> bool:
+        """As of a torch module: whether it is being trained."""
 
     def train(self, mode: bool = True) -> Any:
         """As of a torch module."""

@@ -87,6 +87,11 @@ class ShardedRanker:
         self._embeddings.deal("weight", state_dict.get(_TABLES))
         self._ranker.load_state_dict({name: value for name, value in state_dict.items() if name != _TABLES})
 
+    @property
+    def training(self) -> bool:
+        """As of the ranker."""
+        return self._ranker.training
+
     def train(self, mode: bool = True) -> None:
         """As of the ranker."""
         self._ranker.train(mode)
