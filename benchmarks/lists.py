@@ -86,8 +86,14 @@ STUDIES = {
                 *("model.normalize=false", "model.loss.temperature=1.0"),
                 *("train.learning_rate=1e-3", "train.epochs=26"),
             ),
+            "local hstu": ("ml-1m-local-hstu",),
             "gru4rec": ("ml-1m-gru4rec",),
             "mean of sasrec and hstu": ("ml-1m-hstu", "model.kind=ensemble", "model.runs=[RUNS/sasrec, RUNS/hstu]"),
+            "mean of local hstu and gru4rec": (
+                "ml-1m-hstu",
+                "model.kind=ensemble",
+                'model.runs=["RUNS/local hstu", RUNS/gru4rec]',
+            ),
             "mean of the first four": (
                 "ml-1m-hstu",
                 "model.kind=ensemble",
