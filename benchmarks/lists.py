@@ -146,7 +146,9 @@ STUDIES = {
             "MF-BPR (BARS)": (0.1627, 0.1378),
             "EASE (BARS)": (0.1765, 0.1467),
             "LightGCN (its authors)": (0.1830, 0.1554),
+            "GF-CF, the graph filter (its authors)": (0.1849, 0.1518),
             "SimpleX (BARS)": (0.1872, 0.1557),
+            "BSPM, the sharpened filter (its authors)": (0.1920, 0.1597),
         },
     ),
     "diginetica": Study(
