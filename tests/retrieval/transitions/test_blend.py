@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from aisle.data.item_lists import ItemLists
+from aisle.data.item_texts import ItemTexts
 from aisle.data.list_splits import leave_one_out
 from aisle.data.questions import ListSplit, Questions
 from aisle.errors import DataError
 from aisle.evaluate.full_ranking import rank
-from aisle.recipe.list_models.transitions import BlendModelSpec, BlendSpec, HistorySpec
+from aisle.recipe.list_models.histories import HistorySpec
+from aisle.recipe.list_models.transitions import BlendModelSpec, BlendSpec
 from aisle.retrieval.transitions import Blend, ItemVotes, fit_blend
 from aisle.retrieval.transitions.blend import with_validation
 from aisle.retrieval.transitions.blend_weights import best_weights, candidates, relative_scores
@@ -130,3 +132,12 @@ def test_so_many_questions_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> Non
     fit_blend(blend_of(None, None, questions=7), world)
     fit_blend(blend_of(None, None), world)
     assert seen == [7, len(world.valid)]
+
+
+def test_what_items_say_can_be_a_part() -> None:
+    """Items 0 and 2 say alike, 1 and 3 too; content is fitted anew with what validated, and has its texts still."""
+    texts = ItemTexts(["red", "blue", "red", "blue"], [[], [], [], []])
+    split = replace(leave_one_out(ItemLists.of([[0, 1, 2, 3]] * 2), 4, LEAVE_ONE_OUT), item_texts=texts)
+    document = {"kind": "blend", "parts": [{"model": {"kind": "content"}, "weight": 1}]}
+    blend = fit_blend(BlendSpec.model_validate(document), split)
+    assert blend.score(ask([0], [3])).argmax(axis=1).tolist() == [2, 1]

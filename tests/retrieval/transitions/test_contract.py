@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aisle.data.questions import ListSplit
 from aisle.recipe.list_models.collaborative import ListEaseSpec
+from aisle.recipe.list_models.histories import HistorySpec
 from aisle.recipe.list_models.transitions import (
     BlendPartSpec,
     BlendSpec,
-    HistorySpec,
     MarkovSpec,
     NextItemRidgeSpec,
     PopularitySpec,

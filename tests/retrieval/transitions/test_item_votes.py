@@ -9,7 +9,8 @@ import pytest
 from scipy import sparse
 
 from aisle.data.item_lists import ItemLists
-from aisle.recipe.list_models.transitions import HistorySpec, MarkovSpec, PopularitySpec, RulesSpec
+from aisle.recipe.list_models.histories import HistorySpec
+from aisle.recipe.list_models.transitions import MarkovSpec, PopularitySpec, RulesSpec
 from aisle.retrieval.transitions import ItemVotes, fit_markov, fit_popularity, fit_rules
 from aisle.retrieval.transitions.item_votes import PRIOR_SHARE
 from aisle.retrieval.transitions.rules import count_later

@@ -7,7 +7,8 @@ from math import exp, log, sqrt
 import numpy as np
 import pytest
 
-from aisle.recipe.list_models.transitions import HistorySpec, SessionItemKnnSpec, VsknnSpec
+from aisle.recipe.list_models.histories import HistorySpec
+from aisle.recipe.list_models.transitions import SessionItemKnnSpec, VsknnSpec
 from aisle.retrieval.transitions import fit_session_item_knn, fit_vsknn
 from aisle.retrieval.transitions.item_votes import PRIOR_SHARE
 from tests.retrieval.transitions.lists import ask, split_of

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from aisle.recipe.list_models.transitions import HistorySpec
+from aisle.recipe.list_models.histories import HistorySpec
 from aisle.recipe.strict import Strict
 
 

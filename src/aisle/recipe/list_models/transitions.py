@@ -15,16 +15,11 @@ from aisle.recipe.list_models.collaborative import (
     PureSvdSpec,
     UserKnnSpec,
 )
+from aisle.recipe.list_models.content import ListContentSpec
+from aisle.recipe.list_models.histories import HistorySpec
 from aisle.recipe.strict import Strict
 
 Exponent = Annotated[float, Field(ge=0, le=3)]
-
-
-class HistorySpec(Strict):
-    """How much the items of a history count: exp(-``decay`` x distance from its end), the ``last`` ones alone."""
-
-    last: PositiveInt | None = None
-    decay: NonNegativeFloat = 0.3
 
 
 class PopularitySpec(Strict):
@@ -113,7 +108,7 @@ class VsknnSpec(Strict):
 TransitionSpec = PopularitySpec | MarkovSpec | RulesSpec | SessionItemKnnSpec | NextItemRidgeSpec | VsknnSpec
 CollaborativeSpec = ItemKnnSpec | UserKnnSpec | ListEaseSpec | GraphFilterSpec | PureSvdSpec | ImplicitAlsSpec | BprSpec
 #: What a blend is made of: every model that is fitted at once.
-BlendModelSpec = Annotated[TransitionSpec | CollaborativeSpec, Field(discriminator="kind")]
+BlendModelSpec = Annotated[TransitionSpec | CollaborativeSpec | ListContentSpec, Field(discriminator="kind")]
 
 
 class BlendPartSpec(Strict):

@@ -1,6 +1,7 @@
-"""Strong simple models of the next item: transitions, neighbours of sessions, and their blend."""
+"""Strong simple models of the next item: transitions, neighbours of sessions, content, and blends."""
 
 from aisle.retrieval.transitions.blend import Blend, fit_blend
+from aisle.retrieval.transitions.content import fit_list_content
 from aisle.retrieval.transitions.item_votes import ItemVotes
 from aisle.retrieval.transitions.next_item_ridge import fit_next_item_ridge
 from aisle.retrieval.transitions.popularity import fit_popularity
@@ -13,6 +14,7 @@ __all__ = [
     "ItemVotes",
     "SessionNeighbours",
     "fit_blend",
+    "fit_list_content",
     "fit_markov",
     "fit_next_item_ridge",
     "fit_popularity",

@@ -21,7 +21,8 @@ from aisle.data.item_lists import ItemLists
 from aisle.data.questions import ListSplit
 from aisle.errors import DataError
 from aisle.progress import Progress, silent
-from aisle.recipe.list_models.transitions import HistorySpec, NextItemRidgeSpec
+from aisle.recipe.list_models.histories import HistorySpec
+from aisle.recipe.list_models.transitions import NextItemRidgeSpec
 from aisle.retrieval.collaborative.interactions import negative_power, taken_matrix
 from aisle.retrieval.ease import affordable_items
 from aisle.retrieval.transitions.item_votes import ItemVotes

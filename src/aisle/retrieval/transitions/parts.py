@@ -14,6 +14,7 @@ from aisle.errors import BundleError
 from aisle.progress import Progress
 from aisle.recipe.list_models.transitions import BlendModelSpec
 from aisle.retrieval import collaborative
+from aisle.retrieval.transitions.content import fit_list_content
 from aisle.retrieval.transitions.item_votes import ItemVotes
 from aisle.retrieval.transitions.next_item_ridge import fit_next_item_ridge
 from aisle.retrieval.transitions.popularity import fit_popularity
@@ -47,6 +48,7 @@ _FITS: dict[str, Callable[..., Part]] = {
     "item-knn": collaborative.fit_item_knn,
     "pure-svd": collaborative.fit_pure_svd,
     "user-knn": collaborative.fit_user_knn,
+    "content": fit_list_content,
     "popularity": fit_popularity,
     "markov": fit_markov,
     "rules": fit_rules,

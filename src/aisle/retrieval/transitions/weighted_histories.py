@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from aisle.data.item_lists import ItemLists
-from aisle.recipe.list_models.transitions import HistorySpec
+from aisle.recipe.list_models.histories import HistorySpec
 
 
 def weighted_histories(lists: ItemLists, spec: HistorySpec, num_items: int) -> sparse.csr_matrix:

@@ -18,7 +18,6 @@ from aisle.recipe.list_models.ensemble import EnsembleSpec
 from aisle.retrieval import collaborative as cf
 from aisle.retrieval import networks
 from aisle.retrieval import transitions as moves
-from aisle.retrieval.content_lists import fit_list_content
 from aisle.train.engine.checkpoints import Checkpoints
 from aisle.train.lists import autoencoders
 from aisle.train.lists import deep_collaborative as deep
@@ -50,7 +49,7 @@ FITS: dict[type, tuple[Fit, Opened]] = {
     collaborative.ListEaseSpec: (cf.fit_list_ease, cf.LinearRecommender),
     collaborative.PureSvdSpec: (cf.fit_pure_svd, cf.LinearRecommender),
     collaborative.UserKnnSpec: (cf.fit_user_knn, cf.UserNeighbours),
-    content.ListContentSpec: (fit_list_content, moves.ItemVotes),
+    content.ListContentSpec: (moves.fit_list_content, moves.ItemVotes),
     transitions.BlendSpec: (moves.fit_blend, moves.Blend),
     transitions.MarkovSpec: (moves.fit_markov, moves.ItemVotes),
     transitions.NextItemRidgeSpec: (moves.fit_next_item_ridge, moves.ItemVotes),

@@ -13,8 +13,7 @@ from aisle.data.item_texts import ItemTexts
 from aisle.data.questions import ListSplit
 from aisle.errors import ConfigError, DataError
 from aisle.recipe.list_models.content import ListContentSpec
-from aisle.retrieval.content_lists import fit_list_content
-from aisle.retrieval.transitions import ItemVotes
+from aisle.retrieval.transitions import ItemVotes, fit_list_content
 from tests.contracts.list_recommenders import ListRecommenderContract, cycle_world
 from tests.retrieval.collaborative.questions import ask, split_of
 
