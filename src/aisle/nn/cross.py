@@ -27,7 +27,10 @@ class CrossNetwork(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     def forward(self, input_BI: Tensor) -> Tensor:
-        """The crossed inputs [B, I]."""
+        """The crossed inputs [B, I], under autocast in the type of products."""
+        device = input_BI.device.type
+        if torch.is_autocast_enabled(device):  # to change between two types at each layer costs as much as the products
+            input_BI = input_BI.to(torch.get_autocast_dtype(device))
         crossed_BI = input_BI
         for layer in self.layers:
             crossed_BI = layer(input_BI, crossed_BI)
@@ -70,7 +73,8 @@ class MatrixCross(nn.Module):
 
     def forward(self, first_BI: Tensor, input_BI: Tensor) -> Tensor:
         """The crossed inputs [B, I]."""
-        return torch.addcmul(input_BI, first_BI, self.linear(input_BI).to(input_BI.dtype))
+        linear_BI: Tensor = self.linear(input_BI).to(input_BI.dtype)
+        return first_BI * linear_BI + input_BI  # addcmul goes back in twice the passes
 
 
 class MixtureCross(nn.Module):

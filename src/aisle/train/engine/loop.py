@@ -20,6 +20,7 @@ from torch import Tensor
 from aisle.errors import DataError
 from aisle.models import Ranker
 from aisle.progress import Progress, silent
+from aisle.train.engine.allocator import keep_freed_memory
 from aisle.train.engine.batches import Batch, RankerRows
 from aisle.train.engine.checkpoints import Checkpoint, Checkpoints
 from aisle.train.engine.devices import device_of, random_state, seeded, set_random_state, training_device
@@ -109,6 +110,7 @@ def train_ranker(
         ConfigError: there is no such device.
         DataError: the checkpoint is of another training, or the loss is not finite.
     """
+    keep_freed_memory()
     device = training_device(settings.device if place is None else "cpu")
     with seeded(settings.seed, device):
         training = _Training(ranker, rows, later, settings, place or _on(device))

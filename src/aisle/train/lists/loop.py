@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from aisle.errors import ConfigError, DataError
 from aisle.progress import Progress, silent
+from aisle.train.engine.allocator import keep_freed_memory
 from aisle.train.engine.checkpoints import Checkpoint, Checkpoints
 from aisle.train.engine.schedules import Schedule, factor_at
 from aisle.train.lists.trainee import Learner
@@ -116,6 +117,7 @@ def train_lists(
         ConfigError: the warm-up is as long as the training.
         DataError: the checkpoint is of another training, or the loss is not finite.
     """
+    keep_freed_memory()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         training = _Training(trainee, settings, judge, identity)
