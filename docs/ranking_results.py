@@ -137,6 +137,25 @@ def _train_speed(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _epoch_speed(result: Mapping[str, Any]) -> str:
+    lines = [
+        "## Speed of an epoch",
+        "",
+        f"`python -m benchmarks.epoch_speed`: {result['num_rows']:,} rows of the Criteo sample, batches of "
+        f"{result['batch_size']:,}, {result['threads']} threads, in turns in one run; ours in bfloat16, with set-up.",
+        "",
+        "| model | by | s, median | s, best | samples/s | times ours |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {kind} | {name} | {one['median_s']:.2f} | {one['best_s']:.2f} | "
+        f"{result['num_rows'] / one['median_s']:,.0f} | {one['median_s'] / times['aisle']['median_s']:.2f} |"
+        for kind, times in result["models"].items()
+        for name, one in times.items()
+    ]
+    return "\n".join(lines)
+
+
 def _train_scale(result: Mapping[str, Any]) -> str:
     sizes = result["sizes"]
     lines = [
@@ -176,5 +195,6 @@ _SECTIONS = {
     "actions": _actions,
     "table_kinds": _table_kinds,
     "train_speed": _train_speed,
+    "epoch_speed": _epoch_speed,
     "train_scale": _train_scale,
 }
