@@ -87,7 +87,9 @@ MODELS = {
     "wide-deep": _model("wide-deep"),
     "dnn": _model("dnn"),
     "deepfm": _model("deepfm", *_SLOWER),
-    "deepfm, bucketized": _model("deepfm", *_SLOWER, recipe="criteo-bucketized"),
+    "deepfm, bucketized": _model(
+        "deepfm", "training.table_learning_rate=0.02", "training.table_l2=3e-4", recipe="criteo-bucketized"
+    ),
     "xdeepfm": _model("xdeepfm", *_SLOWER, "training.precision=bfloat16"),
     "dcn": _model("dcn"),
     "dcn-v2": _model("dcn-v2"),
