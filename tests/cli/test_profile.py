@@ -21,7 +21,7 @@ def test_profile_a_recipe(shell: Shell, tmp_path: Path) -> None:
     assert [entry.name for entry in shell.directory.iterdir()] == ["out"], "no workspace was made"
     code, out, err = shell("profile", *arguments)
     assert code == 0, err
-    assert "over arch" in out and "aisle::gather" in out and "The parts add up to" in out
+    assert "over arch" in out and "aisle::gather_rows" in out and "The parts add up to" in out
 
 
 def test_a_shop_has_no_such_profile(shell: Shell) -> None:
