@@ -179,8 +179,8 @@ def test_bytes_by_part() -> None:
         "dense arch": 2 * dense + 16,
         "over arch": 2 * over + 16,
     }
-    # Two ids of eight bytes; outputs of hidden layers and of the dense arch; three vectors, padded to 16 numbers for the
-    # kernel; the interaction's 7 numbers, which the first layer keeps, and the hidden ones.
+    # Two ids of eight bytes; outputs of hidden layers and of the dense arch; three vectors, padded to 16 numbers; the
+    # interaction's 7 numbers, which the first layer keeps, and the hidden ones.
     assert memory["activations"]["embeddings"] == 32 * 2 * 8
     assert memory["activations"]["dense arch"] == 32 * 4 * (8 + 4)
     assert memory["activations"]["interaction"] == 32 * 4 * 3 * 16
