@@ -127,29 +127,7 @@ def fuxictr_dlrm(rows: Rows, _: Path | None) -> Epoch:
 
 def facebook_dlrm(rows: Rows, folder: Path | None) -> Epoch:
     """DLRM of facebookresearch/dlrm, with its sparse SGD."""
-    if folder is None:
-        raise ImportError("no clone of facebookresearch/dlrm was named")
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-    # It imports a writer of curves that it does not use here.
-    sys.modules.setdefault("torch.utils.tensorboard", types.ModuleType("torch.utils.tensorboard")).__dict__.setdefault(
-        "SummaryWriter", object
-    )
-    from dlrm_s_pytorch import DLRM_Net
-
-    num_vectors = len(rows.table_sizes) + 1
-    over = [EMBEDDING_DIM + num_vectors * (num_vectors - 1) // 2, *OVER_LAYERS]
-    model = DLRM_Net(
-        EMBEDDING_DIM,
-        np.array(rows.table_sizes),
-        np.array([rows.dense_RN.shape[1], *DENSE_LAYERS]),
-        np.array(over),
-        arch_interaction_op="dot",
-        sigmoid_bot=-1,
-        sigmoid_top=len(over) - 2,
-        ndevices=-1,
-        loss_function="bce",
-    )
+    model = facebook_network(folder, rows.table_sizes, rows.dense_RN.shape[1])
     optimizer, loss = torch.optim.SGD(model.parameters(), lr=0.1), nn.BCELoss()
 
     def epoch() -> None:
@@ -161,6 +139,34 @@ def facebook_dlrm(rows: Rows, folder: Path | None) -> Epoch:
             optimizer.step()
 
     return epoch
+
+
+def facebook_network(folder: Path | None, table_sizes: list[int], num_dense: int) -> nn.Module:
+    """The network of facebookresearch/dlrm: of numbers [B, N], offsets and ids [B] of each table, probabilities."""
+    if folder is None:
+        raise ImportError("no clone of facebookresearch/dlrm was named")
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    # It imports a writer of curves that it does not use here.
+    sys.modules.setdefault("torch.utils.tensorboard", types.ModuleType("torch.utils.tensorboard")).__dict__.setdefault(
+        "SummaryWriter", object
+    )
+    from dlrm_s_pytorch import DLRM_Net
+
+    num_vectors = len(table_sizes) + 1
+    over = [EMBEDDING_DIM + num_vectors * (num_vectors - 1) // 2, *OVER_LAYERS]
+    network: nn.Module = DLRM_Net(
+        EMBEDDING_DIM,
+        np.array(table_sizes),
+        np.array([num_dense, *DENSE_LAYERS]),
+        np.array(over),
+        arch_interaction_op="dot",
+        sigmoid_bot=-1,
+        sigmoid_top=len(over) - 2,
+        ndevices=-1,
+        loss_function="bce",
+    )
+    return network
 
 
 def _with_adam(model: nn.Module, rows: Rows) -> Epoch:
