@@ -61,3 +61,9 @@ def test_without_numbers_the_fields_are_what_was_looked_up() -> None:
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(ValueError, match="expected one of embed, periodic, linear, none, received 'log'"):
         FieldVectors(1, 2, 3, numeric="log", generator=generator())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [ScaledEmbeddings, PeriodicEmbeddings])
+def test_vectors_of_numbers_begin_as_small_as_those_of_ids(kind: type[ScaledEmbeddings | PeriodicEmbeddings]) -> None:
+    vectors = kind(13, 16, generator=generator())(torch.randn(500, 13, generator=generator(1)))
+    assert 0.003 < float(vectors.detach().std()) < 0.03, "products of vectors of order 1 drown the label"

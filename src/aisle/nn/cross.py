@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from aisle.nn.mlp import linear
+from aisle.nn.short_crosses import short_crosses
+from aisle.nn.short_layers import can_be_short
 
 
 class CrossNetwork(nn.Module):
@@ -28,6 +30,9 @@ class CrossNetwork(nn.Module):
 
     def forward(self, input_BI: Tensor) -> Tensor:
         """The crossed inputs [B, I], under autocast in the type of products."""
+        matrices = [layer.linear for layer in self.layers if isinstance(layer, MatrixCross)]
+        if len(matrices) == len(self.layers) and can_be_short(input_BI, matrices):
+            return short_crosses(input_BI, matrices)
         device = input_BI.device.type
         if torch.is_autocast_enabled(device):  # to change between two types at each layer costs as much as the products
             input_BI = input_BI.to(torch.get_autocast_dtype(device))

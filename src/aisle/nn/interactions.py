@@ -118,9 +118,7 @@ class _DenseDots(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, dense_BD: Tensor, embedded_BSD: Tensor) -> Tensor:
         batch, num_embedded, dim = embedded_BSD.shape
-        padding = (0, dot_kernels.padded(dim) - dim)
-        dense_BE = functional.pad(dense_BD, padding).contiguous()
-        embedded_BSE = functional.pad(embedded_BSD.to(dense_BD.dtype), padding).contiguous()
+        dense_BE, embedded_BSE = (_in_whole_lanes(vectors.to(dense_BD.dtype)) for vectors in (dense_BD, embedded_BSD))
         ctx.save_for_backward(dense_BE, embedded_BSE)
         ctx.dim, ctx.embedded_type = dim, embedded_BSD.dtype
         out_BI = dense_BD.new_empty(batch, dim + num_embedded * (num_embedded + 1) // 2)
@@ -141,3 +139,9 @@ class _DenseDots(torch.autograd.Function):
             float_array(of_embedded_BSE),
         )
         return of_dense_BE[:, : ctx.dim], of_embedded_BSE[..., : ctx.dim].to(ctx.embedded_type)
+
+
+def _in_whole_lanes(vectors: Tensor) -> Tensor:
+    """Contiguous vectors, with zeros behind them where a kernel would read on."""
+    padding = dot_kernels.padded(vectors.shape[-1]) - vectors.shape[-1]
+    return (functional.pad(vectors, (0, padding)) if padding else vectors).contiguous()  # to pad by nothing is to copy

@@ -62,9 +62,12 @@ class FieldVectors(nn.Module):
         return torch.cat([embedded_BFD, self.numeric(dense_BN)], dim=1)
 
     def flat(self, dense_BN: Tensor, fields_BGD: Tensor) -> Tensor:
-        """The input [B, I] of a deep part: the fields side by side, and the numbers where they are no fields."""
+        """The input [B, I] of a deep part: the fields side by side, and the numbers where they are no fields.
+
+        All are of the fields' type.
+        """
         flat_BI = fields_BGD.flatten(1)
-        return torch.cat([flat_BI, dense_BN], dim=1) if self._reads_raw else flat_BI
+        return torch.cat([flat_BI, dense_BN.to(flat_BI.dtype)], dim=1) if self._reads_raw else flat_BI
 
 
 class ScaledEmbeddings(nn.Module):
@@ -110,7 +113,9 @@ class PeriodicEmbeddings(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        scale = (1 / num_frequencies) ** 0.5
+        # The waves of a number are of length sqrt(K). Its vector begins as small as those of ids and of scaled numbers:
+        # models that sum products of vectors start far off otherwise, and some never come back.
+        scale = _DEVIATION * (1 / num_frequencies) ** 0.5
         self.frequency_NK = nn.Parameter(
             torch.empty(num_dense, num_frequencies).normal_(0.0, deviation, generator=generator)
         )

@@ -81,7 +81,7 @@ class DCNv2(nn.Module):
 
     def forward(self, dense_BN: Tensor, sparse: SparseFeatures) -> Tensor:
         """The logits [B]."""
-        return self.score(dense_BN, self.embeddings(sparse))
+        return self.score(dense_BN, self.embeddings(sparse, rounded=True))
 
     def score(self, dense_BN: Tensor, embedded_BFD: Tensor) -> Tensor:
         """The logits [B] of dense features and vectors that were looked up."""

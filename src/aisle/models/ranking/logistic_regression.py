@@ -1,7 +1,11 @@
 """Logistic regression: one weight per dense feature and per id.
 
-Reference: McMahan et al., "Ad Click Prediction: a View from the Trenches", 2013 (the model; the optimizer is training's
-choice, so FTRL-proximal and its sparsity are left out).
+Reference: McMahan et al., "Ad Click Prediction: a View from the Trenches", 2013.
+
+Deviations from the paper:
+    - The optimizer is training's choice; FTRL-proximal, which makes most weights exactly 0, is left out.
+    - The recipe's features say which ids have a weight; there rare ids enter by chance, while it trains.
+    - All rows count alike, unless the data weigh them; there rows without a click are sampled and weighed up.
 
 Legend of shapes: B batch, N dense features, F embedded sparse features.
 """

@@ -34,11 +34,11 @@ class FullTable(nn.Module):
 
     def __init__(self, num_embeddings: Sequence[int], embedding_dim: int, *, generator: torch.Generator) -> None:
         super().__init__()
-        parts = []
-        for rows in num_embeddings:
-            bound = rows**-0.5
-            parts.append(torch.empty(rows, embedding_dim).uniform_(-bound, bound, generator=generator))
-        self.weight = nn.Parameter(torch.cat(parts))
+        weight_RD = torch.empty(sum(num_embeddings), embedding_dim)
+        for rows_RD in weight_RD.split(list(num_embeddings)):  # type: ignore[no-untyped-call]
+            bound = len(rows_RD) ** -0.5
+            rows_RD.uniform_(-bound, bound, generator=generator)
+        self.weight = nn.Parameter(weight_RD)
         self._take_row_gradients: TakeRowGradients | None = None
 
     def send_row_gradients(self, take: TakeRowGradients | None) -> None:

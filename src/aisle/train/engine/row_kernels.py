@@ -29,7 +29,7 @@ _FREE = -1
 _NUM_BUCKETS = 64
 #: The ids are counted and dealt in so many pieces for threads to take.
 _NUM_CHUNKS = 16
-#: Rows lie anywhere in memory: each is asked for so many rows before it is needed.
+#: Rows lie anywhere in memory: a weight is asked for when its first gradient is met, all else so many rows before.
 _AHEAD = 16
 _GOLDEN = 0x9E3779B1  # the golden ratio of 2^32: multiplied by it, near numbers fall far apart
 
@@ -140,6 +140,7 @@ def _sum_bucket(bucket: int, rows: RowGradients, room: Room) -> tuple[Ids, Float
             at = (at + 1) & last
         if places_H[at] == _FREE:
             places_H[at], rows_N[count] = count, row
+            lanes.prefetch(rows.weight_RD, row * dim)
             for d in range(dim):
                 sums_ND[count, d] = widened(rows.gradient_ND[n, d])
             count += 1
@@ -170,8 +171,6 @@ def sgd(rows: RowGradients, room: Room, rate: float) -> None:
     for bucket in numba.prange(_NUM_BUCKETS):
         rows_U, sums_UD = _sum_bucket(bucket, rows, room)
         for place, row in enumerate(rows_U):
-            if place + _AHEAD < len(rows_U):
-                lanes.prefetch(weight_RD, rows_U[place + _AHEAD] * weight_RD.shape[1])
             for d in range(sums_UD.shape[1]):
                 weight_RD[row, d] -= rate32 * sums_UD[place, d]
 
@@ -184,7 +183,6 @@ def adagrad(rows: RowGradients, room: Room, squares_RD: Floats, rate: float) -> 
         rows_U, sums_UD = _sum_bucket(bucket, rows, room)
         for place, row in enumerate(rows_U):
             if place + _AHEAD < len(rows_U):
-                lanes.prefetch(weight_RD, rows_U[place + _AHEAD] * weight_RD.shape[1])
                 lanes.prefetch(squares_RD, rows_U[place + _AHEAD] * squares_RD.shape[1])
             for d in range(sums_UD.shape[1]):
                 gradient = sums_UD[place, d]
@@ -200,7 +198,6 @@ def row_wise_adagrad(rows: RowGradients, room: Room, squares_R1: Floats, rate: f
         rows_U, sums_UD = _sum_bucket(bucket, rows, room)
         for place, row in enumerate(rows_U):
             if place + _AHEAD < len(rows_U):
-                lanes.prefetch(weight_RD, rows_U[place + _AHEAD] * weight_RD.shape[1])
                 lanes.prefetch(squares_R1, rows_U[place + _AHEAD])
             sum_D, total = sums_UD[place], np.float32(0)
             for d in range(len(sum_D)):
@@ -222,7 +219,6 @@ def adam(rows: RowGradients, room: Room, means_RD: Floats, squares_RD: Floats, r
         rows_U, sums_UD = _sum_bucket(bucket, rows, room)
         for place, row in enumerate(rows_U):
             if place + _AHEAD < len(rows_U):
-                lanes.prefetch(weight_RD, rows_U[place + _AHEAD] * weight_RD.shape[1])
                 lanes.prefetch(means_RD, rows_U[place + _AHEAD] * means_RD.shape[1])
                 lanes.prefetch(squares_RD, rows_U[place + _AHEAD] * squares_RD.shape[1])
             for d in range(sums_UD.shape[1]):
