@@ -39,3 +39,15 @@ def test_what_cannot_be_is_one_clear_error(capfd: pytest.CaptureFixture[str]) ->
     assert "expected one of exact, flat, int8, hnsw, ivf, pq" in capfd.readouterr().err
     assert run([*SMALL, "--kinds", "pq"]) == 1
     assert "expected at least 9,984 vectors" in capfd.readouterr().err
+
+
+def test_a_kind_that_nobody_named_is_left_out_where_vectors_are_too_few(capfd: pytest.CaptureFixture[str]) -> None:
+    small = [*SMALL[:2], "--vectors", "5000", *SMALL[4:]]
+    assert run([*small, "--json"]) == 0
+    result = json.loads(capfd.readouterr().out)
+    assert list(result["kinds"]) == ["exact", "flat", "int8", "hnsw", "ivf"]
+    assert list(result["left_out"]) == ["pq"]
+    assert run(small) == 0
+    assert "pq is left out: index pq: expected at least 9,984 vectors" in capfd.readouterr().out
+    assert run([*small, "--kinds", "exact,pq"]) == 1
+    assert "expected at least 9,984 vectors" in capfd.readouterr().err

@@ -59,6 +59,16 @@ def test_seeds_add_what_the_rows_do_not_say() -> None:
     assert difference(ours, theirs[:1], "logloss").seed_standard_error is None
 
 
+@pytest.mark.parametrize("metric", ["auc", "logloss"])
+def test_of_twins_the_interval_is_no_wider_than_that_of_their_seeds(metric: str) -> None:
+    ours, _ = _methods(0, noise=(0.5, 0.5), num_seeds=3)
+    theirs = [Predictions(one.logit_R + np.float32(1e-4) * one.logit_R**2, one.label_R) for one in ours]
+    found = difference(ours, theirs, metric)
+    assert found.verdict == "tie" and found.seed_standard_error is not None
+    total = np.hypot(found.row_standard_error, found.seed_standard_error)
+    assert (found.high - found.low) / 2 <= 4.31 * total, "t with 2 degrees of freedom"
+
+
 def test_noise_of_single_rows_is_not_counted_twice() -> None:
     ours, theirs = _methods(6, noise=(0.5, 0.5), num_seeds=40)
     found = difference(ours, theirs, "auc")

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aisle.data.item_lists import ItemLists
-from aisle.data.list_splits import no_questions
-from aisle.data.questions import ListSplit, Questions
+from aisle.data.questions import ListSplit, Questions, no_questions
 from aisle.evaluate import full_ranking
 from aisle.evaluate.full_ranking import best_rows, evaluate_split, rank
 from aisle.metrics import Targets

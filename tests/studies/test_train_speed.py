@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from aisle.studies import loader_speed
 from aisle.studies.train_speed import (
     NETWORKS,
     OURS,
@@ -24,7 +25,8 @@ SMALL = SpeedSettings(
 
 
 @pytest.mark.filterwarnings("ignore:Sparse invariant checks are implicitly disabled")
-def test_all_variants_are_timed_on_the_same_rows() -> None:
+def test_all_variants_are_timed_on_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader_speed, "WINDOW_ROWS", 4096)
     result = measure_training_speed(replace(SMALL, num_turns=2, threads=1))
     assert list(result["variants"]) == list(VARIANTS)
     ours, networks = result["variants"][OURS], result["variants"][NETWORKS]
@@ -32,6 +34,7 @@ def test_all_variants_are_timed_on_the_same_rows() -> None:
     assert networks["times_ours"] == pytest.approx(networks["median_ms"] / ours["median_ms"], rel=0.1)
     assert result["samples_per_second"] == ours["samples_per_second"]
     assert result["threads"] == 1
+    assert result["loader"]["mapped_rows"] == 5120, "more rows than the window by an eighth, in whole streams of 1,024"
     assert set(result["limits"]) == {"bfloat16_gflops", "float32_gflops", "copy_gb_per_second"}
 
 

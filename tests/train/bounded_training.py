@@ -1,32 +1,45 @@
-"""A training that tells its memory: all but pages of mapped files, which the system takes back."""
+"""Trainings that tell their memory: all but pages of mapped files, which the system takes back. One has a limit."""
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import orjson
 import polars as pl
+from numpy.typing import NDArray
 
 from aisle.assemble import table_ranker
+from aisle.models.ranking import DLRM
 from aisle.recipe import TableRecipe, parse_strict
 from aisle.train.engine import batches
 from aisle.train.engine.batches import RankerRows
+from aisle.train.engine.checkpoints import Checkpoints
+from aisle.train.engine.loop import train_ranker
+from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.tables.data import prepare_table
 from aisle.train.tables.rows import ArrayFile
 from aisle.train.tables.run import TableTraining, train_table
+from tests.rankers import TABLE_ROWS, generator, make_embeddings
 
 NUM_DENSE = 64
 NUM_IDS = 1000
-#: Of a row: its numbers, two ids, label and weight.
-ROW_BYTES = 4 * (NUM_DENSE + 2 + 1 + 1)
-MEMORY = Path("/proc/self/smaps_rollup")
+MEBIBYTE = 1 << 20
+#: What the system says of this process: held memory without files (RssAnon), and what a limit is of (VmData).
+STATUS = Path("/proc/self/status")
+LIMITED_EPOCHS = 3
+#: Wide rows: few steps read many bytes.
+_LIMITED_DENSE = 512
+#: For what a training needs beside what its first steps have asked for.
+_LIMITED_ROOM_BYTES = 64 * MEBIBYTE
 _CHUNK_ROWS = 1 << 14
 
 
 def train_and_tell(place: Path, sizes: list[int], result: Path) -> None:
     """Train two epochs from so many rows on disk, each time anew, and write the most memory of each training."""
-    batches._WINDOW_ROWS, batches._BLOCK_ROWS = 1 << 16, 1 << 10  # as of files that are larger by far
+    batches.WINDOW_ROWS, batches._BLOCK_ROWS = 1 << 16, 1 << 10  # as of files that are larger by far
     recipe = _recipe(_write_table(place / "table.parquet"))
     table = prepare_table(recipe, place / "prepared")
     peaks = []
@@ -39,13 +52,73 @@ def train_and_tell(place: Path, sizes: list[int], result: Path) -> None:
     result.write_text(" ".join(peaks))
 
 
-def write_rows(folder: Path, num_rows: int) -> RankerRows:
+def train_within_a_limit(place: Path, result: Path) -> None:
+    """Train DLRM on a few rows, then under a limit on more than it; then ask for all these rows at once."""
+    batches.WINDOW_ROWS, batches._BLOCK_ROWS = 1 << 16, 1 << 10
+    few = _rows_with_ids(place / "few", _CHUNK_ROWS)
+    of_few = _train_dlrm(few, place / "checkpoints-few")  # it also loads, for good, what every training needs
+    limit_bytes = _held_bytes("VmData") + _LIMITED_ROOM_BYTES
+    resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
+    many = _rows_with_ids(place / "many", 5 * limit_bytes // (4 * row_bytes(_LIMITED_DENSE)))
+    told = {
+        "limit_bytes": limit_bytes,
+        "file_bytes": sum(path.stat().st_size for path in (place / "many").iterdir()),
+        "peaks_of_few": of_few,
+        "peaks_of_many": _train_dlrm(many, place / "checkpoints-many"),
+        "fits_at_once": _fits_at_once(many),
+    }
+    result.write_bytes(orjson.dumps(told))
+
+
+def _rows_with_ids(folder: Path, num_rows: int) -> RankerRows:
+    return write_rows(folder, num_rows, num_dense=_LIMITED_DENSE, num_ids=min(TABLE_ROWS))
+
+
+def _train_dlrm(rows: RankerRows, directory: Path) -> list[int]:
+    """The most memory seen in each epoch."""
+    directory.mkdir()
+    settings = LoopSettings(
+        batch_size=2048, num_epochs=LIMITED_EPOCHS, table_optimizer="row_wise_adagrad", patience=LIMITED_EPOCHS
+    )
+    ranker = DLRM(
+        make_embeddings(8), num_dense=_LIMITED_DENSE, dense_layers=(16,), over_layers=(16,), generator=generator()
+    )
+    later = RankerRows(*(array[:_CHUNK_ROWS] for array in arrays_of(rows)))
+    peaks = [0] * LIMITED_EPOCHS
+
+    def look(stage: str, done: int, total: int | None) -> None:
+        assert total is not None, "the steps of a training are known"
+        epoch = (done - 1) * LIMITED_EPOCHS // total
+        peaks[epoch] = max(peaks[epoch], _held_bytes("RssAnon"))
+
+    train_ranker(ranker, rows, later, settings, checkpoints=Checkpoints(directory), progress=look)
+    return peaks
+
+
+def _fits_at_once(rows: RankerRows) -> bool:
+    try:
+        held = [np.array(array) for array in arrays_of(rows)]
+    except MemoryError:
+        return False
+    return len(held) > 0
+
+
+def arrays_of(rows: RankerRows) -> tuple[NDArray[np.generic], ...]:
+    return rows.dense_RN, rows.sparse_RS, rows.label_R, rows.weight_R
+
+
+def row_bytes(num_dense: int = NUM_DENSE) -> int:
+    """Of a row: its numbers, two ids, label and weight."""
+    return 4 * (num_dense + 2 + 1 + 1)
+
+
+def write_rows(folder: Path, num_rows: int, *, num_dense: int = NUM_DENSE, num_ids: int = NUM_IDS) -> RankerRows:
     """Rows as they are prepared, mapped: one chunk again and again."""
     folder.mkdir()
     draw = np.random.default_rng(0)
     chunks = {
-        "dense": draw.standard_normal((_CHUNK_ROWS, NUM_DENSE), np.float32),
-        "sparse": draw.integers(2, NUM_IDS, (_CHUNK_ROWS, 2), np.int32),
+        "dense": draw.standard_normal((_CHUNK_ROWS, num_dense), np.float32),
+        "sparse": draw.integers(2, num_ids, (_CHUNK_ROWS, 2), np.int32),
         "label": draw.integers(0, 2, _CHUNK_ROWS).astype(np.float32),
         "weight": np.ones(_CHUNK_ROWS, np.float32),
     }
@@ -64,8 +137,12 @@ class _Peak:
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
         if stage == "train the ranker":
-            lines = dict(line.split(":") for line in MEMORY.read_text().splitlines()[1:])
-            self.num_bytes = max(self.num_bytes, 1024 * int(lines["Anonymous"].split()[0]))
+            self.num_bytes = max(self.num_bytes, _held_bytes("RssAnon"))
+
+
+def _held_bytes(name: str) -> int:
+    lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    return 1024 * int(lines[name].split()[0])
 
 
 def _write_table(path: Path) -> Path:

@@ -186,8 +186,8 @@ def test_training_stops_by_the_task_that_is_named(path: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("model", "sections", "message"),
     [
-        ({"kind": "dnn"}, {}, "model dnn: expected a model of several, received 2 label"),
-        (ESMM, {"data": {"labels": None}}, "model esmm: expected data.labels, received 1 label"),
+        ({"kind": "dnn"}, {}, "model dnn: expected one label, received 2 label"),
+        (ESMM, {"data": {"labels": None}}, "esmm: expected several data.labels, as simulated-multi-task has"),
         (ESMM, {"data": {"labels": ["click", "purchase", "return"]}}, "esmm: expected data.labels of a click and a"),
         (ESMM, {"data": {"labels": ["click", "click"]}}, "expected labels that differ"),
         (ESMM, {"data": {"label": "order"}}, "label among them, received .* and order"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from aisle.cli.hardware import describe_hardware
 from aisle.cli.output import write_json, write_table
@@ -40,6 +41,8 @@ _KINDS = "exact,flat,int8,hnsw,ivf,pq"
 def bench_index(kinds: str, as_json: bool, **sizes: Any) -> None:
     """Compare kinds of index on made-up unit vectors: recall, latency, memory and time to build.
 
+    A kind that needs more vectors is left out, with the reason; one that --kinds names is an error.
+
     \b
     Example:
       aisle bench index --vectors 20000 --kinds exact,ivf,ivf:num_probes=64
@@ -47,8 +50,9 @@ def bench_index(kinds: str, as_json: bool, **sizes: Any) -> None:
     from aisle.studies.index_speed import IndexSpeedSettings, measure_index_speed
 
     specs = {text.strip(): _spec(text.strip()) for text in kinds.split(",")}
+    is_asked = click.get_current_context().get_parameter_source("kinds") is not ParameterSource.DEFAULT
     with show_progress() as progress:
-        result = measure_index_speed(specs, IndexSpeedSettings(**sizes), progress)
+        result = measure_index_speed(specs, IndexSpeedSettings(**sizes), progress, is_all_needed=is_asked)
     result["hardware"] = describe_hardware()
     if as_json:
         write_json(result)
@@ -62,6 +66,8 @@ def bench_index(kinds: str, as_json: bool, **sizes: Any) -> None:
         ]
         click.echo(f"{given}, top {result['k']} of {sizes['num_vectors']:,} x {sizes['dimension']}:")
         write_table(("index", *asked, *built), rows)
+    for name, reason in result["left_out"].items():
+        click.echo(f"\n{name} is left out: {reason}")
     click.echo(f"\n{result['threads']} threads; load {result['load_average']}; machine: {result['hardware']}")
 
 

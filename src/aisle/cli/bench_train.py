@@ -49,7 +49,11 @@ def bench_train(as_json: bool, **sizes: Any) -> None:
     write_table(("variant", *columns), rows)
     limits = ", ".join(f"{name} {value:,}" for name, value in result["limits"].items())
     click.echo(f"\nlimits of this machine: {limits}")
-    click.echo(f"the loader alone: {result['loader']['samples_per_second']:,} samples/s")
+    loader = result["loader"]
+    click.echo(
+        f"the loader alone: {loader['samples_per_second']:,} samples/s; {loader['mapped_samples_per_second']:,} from "
+        f"files of {loader['mapped_rows']:,} rows, {loader['cold_samples_per_second']:,} when they are read first"
+    )
     losses = ", ".join(f"{loss:.5f} in {precision}" for precision, loss in result["final_loss"].items())
     click.echo(f"loss at the end of a fixed stream: {losses}")
     click.echo(f"{result['device']}, {result['threads']} threads; machine: {result['hardware']}")

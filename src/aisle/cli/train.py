@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 @click.option(
     "--procs",
     type=click.IntRange(1),
-    help="Of a table: processes that share the embedding tables and the rows of every batch.  [default: 1]",
+    help="Of a table: processes that share the embedding tables and the rows of every batch; Aisle starts them itself, "
+    "no torchrun is needed.  [default: 1]",
 )
 @click.option(
     "--activate",

@@ -159,12 +159,17 @@ class _OverSeeds:
 
 
 def _quantile(confidence: float, total: float, over_seeds: Sequence[_OverSeeds]) -> float:
-    """Of the t distribution, its degrees of freedom those of the seeds' share in the variance."""
+    """Of the t distribution, its degrees of freedom those of the seeds' share in the variance.
+
+    They are never fewer than those of the method with the fewest seeds, as Welch's are not: where two methods err on
+    the same rows under each seed, little is left of the variance once the rows' is taken off.
+    """
     upper = (1 + confidence) / 2
     from_seeds = sum(one.variance**2 / (one.num_seeds - 1) for one in over_seeds)
     if not from_seeds:
         return float(ndtri(upper))
-    return float(stdtrit(total**2 / from_seeds, upper))
+    fewest = min(one.num_seeds for one in over_seeds) - 1
+    return float(stdtrit(max(total**2 / from_seeds, fewest), upper))
 
 
 def _verdict(low: float, high: float, rising: bool) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from aisle.errors import DataError
 from aisle.index import ExactIndex, Index, open_index
 from aisle.progress import Progress, silent
 from aisle.recipe.indexes import IndexSpec
@@ -52,7 +53,11 @@ class IndexSpeedSettings:
 
 
 def measure_index_speed(
-    specs: Mapping[str, IndexSpec], settings: IndexSpeedSettings, progress: Progress = silent
+    specs: Mapping[str, IndexSpec],
+    settings: IndexSpeedSettings,
+    progress: Progress = silent,
+    *,
+    is_all_needed: bool = True,
 ) -> dict[str, Any]:
     """Build and ask each index.
 
@@ -60,28 +65,21 @@ def measure_index_speed(
         specs: By the name that the result calls them.
         settings: Sizes.
         progress: Told of each index.
+        is_all_needed: Where not, a kind that these vectors are too few for is left out.
 
     Returns:
-        Sizes, and by index ``memory_bytes``, seconds of building, and with and without the filter ``recall`` (the share
-        of the exact K that is found), quantiles of single queries' milliseconds, their mean milliseconds of processor
-        time, which other work on the machine hardly changes, and queries per second in one batch.
+        Sizes, why a kind is ``left_out``, and by index ``memory_bytes``, seconds of building, and with and without the
+        filter ``recall`` (the share of the exact K that is found), quantiles of single queries' milliseconds, their
+        mean milliseconds of processor time, which other work on the machine hardly changes, and queries per second in
+        one batch.
 
     Raises:
-        DataError: too few vectors to train a kind on.
+        DataError: too few vectors to train a kind on that is needed.
         BackendUnavailableError: a kind's library is not installed.
     """
     load = os.getloadavg()[0]
-    vectors_VD, queries_QD, mask_V = _drawn(settings)
-    indexes = {name: open_index(spec, dimension=settings.dimension) for name, spec in specs.items()}
     with threadpool_limits(limits=settings.threads):
-        filters = {"unfiltered": None, "filtered": mask_V}
-        truth = {name: _exact(vectors_VD, queries_QD, settings.k, mask) for name, mask in filters.items()}
-        kinds = {}
-        for number, (name, index) in enumerate(indexes.items()):
-            progress("indexes", number, len(indexes))
-            kinds[name] = {"settings": specs[name].model_dump(), **_build(index, vectors_VD)}
-            for given, mask in filters.items():
-                kinds[name][given] = _ask(index, queries_QD, settings.k, mask, truth[given])
+        kinds, left_out = _measure_kinds(specs, settings, progress, is_all_needed=is_all_needed)
     return {
         "bench": "index",
         "sizes": {"vectors": settings.num_vectors, "dimension": settings.dimension, "queries": settings.num_queries},
@@ -93,7 +91,33 @@ def measure_index_speed(
         "threads": settings.threads,
         "load_average": round(load, 1),
         "kinds": kinds,
+        "left_out": left_out,
     }
+
+
+def _measure_kinds(
+    specs: Mapping[str, IndexSpec], settings: IndexSpeedSettings, progress: Progress, *, is_all_needed: bool
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """What is measured of each kind, and why another is left out."""
+    vectors_VD, queries_QD, mask_V = _drawn(settings)
+    indexes = {name: open_index(spec, dimension=settings.dimension) for name, spec in specs.items()}
+    filters = {"unfiltered": None, "filtered": mask_V}
+    truth = {name: _exact(vectors_VD, queries_QD, settings.k, mask) for name, mask in filters.items()}
+    kinds: dict[str, dict[str, Any]] = {}
+    left_out: dict[str, str] = {}
+    for number, (name, index) in enumerate(indexes.items()):
+        progress("indexes", number, len(indexes))
+        try:
+            built = _build(index, vectors_VD)
+        except DataError as error:
+            if is_all_needed:
+                raise
+            left_out[name] = str(error)
+            continue
+        kinds[name] = {"settings": specs[name].model_dump(), **built}
+        for given, mask in filters.items():
+            kinds[name][given] = _ask(index, queries_QD, settings.k, mask, truth[given])
+    return kinds, left_out
 
 
 def _drawn(settings: IndexSpeedSettings) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:

@@ -25,6 +25,7 @@ from aisle.nn.losses import weighted_bce
 from aisle.nn.mlp import MLP
 from aisle.progress import Progress, silent
 from aisle.studies.device_limits import measure_limits
+from aisle.studies.loader_speed import measure_loader
 from aisle.train.engine.batches import Batch, Batches, RankerRows
 from aisle.train.engine.devices import DeviceName, device_label, synchronize, training_device
 from aisle.train.engine.optimizers import Optimizers, OptimizerSettings
@@ -89,8 +90,8 @@ def measure_training_speed(settings: SpeedSettings, progress: Progress = silent)
 
     Returns:
         ``samples_per_second`` (ours, bfloat16), ``variants`` (milliseconds: median, best; samples per second; and the
-        ratio of its median to ours), ``limits`` (products and memory of this machine) and ``final_loss`` of the fixed
-        stream in both precisions.
+        ratio of its median to ours), ``loader`` (see :func:`aisle.studies.loader_speed.measure_loader`), ``limits``
+        (products and memory of this machine) and ``final_loss`` of the fixed stream in both precisions.
 
     Raises:
         ConfigError: the device is not there.
@@ -106,7 +107,7 @@ def measure_training_speed(settings: SpeedSettings, progress: Progress = silent)
             "bench": "train",
             "samples_per_second": round(settings.batch_size / statistics.median(times[OURS])),
             "variants": {name: _summary(times[name], times[OURS], settings.batch_size) for name in times},
-            "loader": measure_loader(rows, settings),
+            "loader": measure_loader(rows, batch_size=settings.batch_size, seed=settings.seed),
             "limits": _limits(settings),
             "final_loss": {precision: final_loss(settings, precision) for precision in ("bfloat16", "float32")},
             "threads": torch.get_num_threads(),
@@ -263,8 +264,10 @@ def _plain(settings: SpeedSettings) -> Callable[[Batch], object]:
             optimizer.zero_grad()
         loss = _loss(model(batch), batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        for optimizer in optimizers:
-            optimizer.step()
+        # As it is, but without a warning that nobody said so.
+        with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
+            for optimizer in optimizers:
+                optimizer.step()
         return float(loss.detach())
 
     return step
@@ -323,15 +326,6 @@ def _limits(settings: SpeedSettings) -> dict[str, float]:
     """Of the over arch's largest product."""
     width = settings.embedding_dim + settings.num_tables * (settings.num_tables + 1) // 2
     return measure_limits(settings.batch_size, width, settings.over_layers[0], settings.place)
-
-
-def measure_loader(rows: RankerRows, settings: SpeedSettings) -> dict[str, float]:
-    """Rows per second that the loader alone gives, shuffled."""
-    started, num_rows = time.perf_counter(), 0
-    for epoch in range(3):
-        for batch in Batches(rows, batch_size=settings.batch_size, seed=settings.seed).epoch(epoch):
-            num_rows += len(batch.label_B)
-    return {"samples_per_second": round(num_rows / (time.perf_counter() - started))}
 
 
 def final_loss(settings: SpeedSettings, precision: Precision, *, num_batches: int = 200) -> float:

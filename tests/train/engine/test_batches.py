@@ -50,7 +50,7 @@ def test_ids_become_unknown_at_the_stated_rate_in_the_stated_columns() -> None:
 
 
 def test_many_rows_are_shuffled_window_by_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches_module, "_WINDOW_ROWS", 48)
+    monkeypatch.setattr(batches_module, "WINDOW_ROWS", 48)
     monkeypatch.setattr(batches_module, "_BLOCK_ROWS", 8)
     batches = Batches(_numbered(205), batch_size=16, seed=1)
     first, second = _seen(batches, 0), _seen(batches, 1)

@@ -24,7 +24,7 @@ from aisle.pipeline.embedding_lookup import UNKNOWN_ROW
 _FINGERPRINT_BLOCKS = 64
 _FINGERPRINT_ROWS = 1024
 #: More rows than so many are shuffled in two steps: blocks of neighbouring rows, then the rows of a window of blocks.
-_WINDOW_ROWS = 1 << 21
+WINDOW_ROWS = 1 << 21
 _BLOCK_ROWS = 1 << 12
 
 
@@ -178,7 +178,7 @@ class _Order:
         self._num_rows = num_rows
         self._blocks: NDArray[np.int64] | None = None
         self._window: tuple[int, NDArray[np.int64]]
-        if num_rows <= _WINDOW_ROWS:
+        if num_rows <= WINDOW_ROWS:
             self._window = (0, draw.permutation(num_rows))
             return
         # The last block may be shorter: it stays last, so that every window but the last has as many rows.
@@ -194,7 +194,7 @@ class _Order:
             return self._window[1][start:stop]
         parts = []
         while start < stop:
-            number, at = divmod(start, _WINDOW_ROWS)
+            number, at = divmod(start, WINDOW_ROWS)
             if number != self._window[0]:
                 self._window = (number, self._window_rows(number))
             parts.append(self._window[1][at : at + stop - start])
@@ -203,7 +203,7 @@ class _Order:
 
     def _window_rows(self, number: int) -> NDArray[np.int64]:
         assert self._blocks is not None, "there are windows only of blocks"
-        per_window = _WINDOW_ROWS // _BLOCK_ROWS
+        per_window = WINDOW_ROWS // _BLOCK_ROWS
         blocks = self._blocks[number * per_window : (number + 1) * per_window]
         rows = (blocks[:, None] * _BLOCK_ROWS + np.arange(_BLOCK_ROWS)).ravel()
         rows = rows[rows < self._num_rows]

@@ -33,7 +33,8 @@ class LoopSettings:
         table_optimizer: Of the rows that a batch looks up; missing: see
             :class:`aisle.train.engine.optimizers.OptimizerSettings`.
         table_learning_rate: Of the embedding tables; the same if missing.
-        table_l2: The L2 penalty of the tables; rows pay it when they are looked up.
+        table_l2: The L2 penalty of whole tables; a row pays it for all steps since it was looked up last when it is
+            looked up again, see :class:`aisle.train.engine.table_optimizers.TableOptimizer`.
         schedule: How the learning rates fall after the warm-up.
         warmup_steps: Steps over which the learning rates rise.
         evaluations_per_epoch: How often the later slice is looked at.
@@ -147,6 +148,6 @@ def check_rows(ranker: Ranker, rows: RankerRows, settings: LoopSettings) -> None
     if settings.listwise_weight > 0 and rows.list_R is None:
         raise ValueError("listwise_weight: expected rows that say which lists they are of, received rows without")
     if settings.table_l2 > 0 and settings.table_optimizer is None:
-        raise ValueError("table_l2: expected a table_optimizer, which penalizes the rows of a batch, received none")
+        raise ValueError("table_l2: expected a table_optimizer, whose rows pay it when looked up, received none")
     if settings.num_epochs < 1 or settings.patience < 1 or settings.evaluations_per_epoch < 1:
         raise ValueError(f"expected num_epochs, patience and evaluations_per_epoch >= 1, received {settings}")
