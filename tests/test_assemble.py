@@ -31,9 +31,12 @@ def test_every_kind_of_generator_has_a_fit() -> None:
 
 
 def test_a_fit_gives_the_sources_that_its_block_names() -> None:
-    recipe = recipes.load(
-        "shop", ["generators.towers={kind: two_tower, num_epochs: 1}", "generators.next={kind: sequence, epochs: 1}"]
+    others = (
+        "generators.towers={kind: two_tower, num_epochs: 1}",
+        "generators.next={kind: sequence, epochs: 1}",
+        "generators.votes={kind: list_model, model: {kind: item-knn}, min_events: 1}",
     )
+    recipe = recipes.load("shop", others)
     told: list[str] = []
     fitted = generator_fitter(recipe, lambda name, seconds: told.append(name))(snapshot_of(LINES, ITEMS, day=30))
     named = [source for name, spec in recipe.generators.items() for source in spec.source_names(name)]

@@ -25,6 +25,7 @@ from aisle.recipe.generators import (
     TrendingSpec,
     TwoTowerSpec,
 )
+from aisle.recipe.list_sources import ListModelSourceSpec, TrainedSourceSpec
 from aisle.recipe.models import HistoryModelSpec
 from aisle.recipe.ranker import DlrmSpec, FieldDlrmSpec, RankerSpec
 from aisle.recipe.shop import POPULARITY_KINDS
@@ -40,6 +41,7 @@ from aisle.retrieval import (
     fit_transitions,
     fit_trending,
 )
+from aisle.retrieval.shop_lists import fit_list_source
 from aisle.train.shop.pipelines import Fitters
 
 if TYPE_CHECKING:
@@ -66,6 +68,16 @@ def _fit_sequence(name: str, spec: SequenceSpec, snapshot: Snapshot, signals: Si
     return fit_sequence(name, spec, snapshot, signals)
 
 
+def _fit_list_model(name: str, spec: ListModelSourceSpec, snapshot: Snapshot, signals: Signals) -> Sequence[Generator]:
+    model = spec.model
+    if not isinstance(model, TrainedSourceSpec):
+        return fit_list_source(name, spec, model, snapshot, signals)
+    _check_torch(name, model.kind)
+    from aisle.train.lists.shop_lists import train_list_source
+
+    return train_list_source(name, spec, model, snapshot, signals)
+
+
 def _check_torch(name: str, model: str) -> None:
     """Only where a recipe has such a generator."""
     try:
@@ -83,6 +95,7 @@ FITS: dict[type, _Fit] = {
     ContentSpec: fit_content,
     CooccurrenceSpec: fit_cooccurrence,
     EaseSpec: fit_ease,
+    ListModelSourceSpec: _fit_list_model,
     PopularitySpec: fit_popularity,
     RepeatsSpec: fit_repeats,
     SequenceSpec: _fit_sequence,

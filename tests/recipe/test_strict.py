@@ -50,6 +50,8 @@ class Settings(Strict):
         ("placements: {for-you: {per_categori: 3}}", "unknown key 'placements.for-you.per_categori', did you mean"),
         ("placement: {}", "did you mean 'placements'?"),
         ("generators: [{kind: eese}]", "'generators.0': Input tag 'eese'"),
+        ("generators: [ease]", "'generators.0': expected a block {kind: ...}, received 'ease'"),
+        ("generators: [{half_life_days: 3}]", "'generators.0': expected a block {kind: ...}, received {'half"),
         ("generators: [{kind: ease, regularization: .inf}]", "finite number"),
         ("placements: {trending: {per_category: 0}}", "'placements.trending': expected per_category >= 1, received 0"),
         ("[1]", "expected a mapping"),

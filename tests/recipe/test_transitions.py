@@ -14,6 +14,7 @@ from aisle.recipe.list_models.transitions import BlendSpec
 DEFAULTS = Path(aisle.recipe.__file__).parent / "defaults"
 KINDS = {
     "amazon-beauty-blend": "blend",
+    "amazon-beauty-content-blend": "blend",
     "amazon-beauty-rules": "rules",
     "diginetica-blend": "blend",
     "diginetica-item-knn": "session-item-knn",

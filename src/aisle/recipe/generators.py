@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.indexes import ExactSpec, IndexSpec
-from aisle.recipe.list_models.sequential import HstuSpec, ItemLossSpec, SasrecSpec
+from aisle.recipe.list_models.sequential import (
+    Gru4RecSpec,
+    HstuSpec,
+    ItemLossSpec,
+    SasrecSpec,
+    SideSpec,
+    YoutubeDnnSpec,
+)
+from aisle.recipe.list_sources import ListModelSourceSpec
 from aisle.recipe.strict import Strict
 
 Days = PositiveFloat
@@ -181,7 +189,7 @@ class SequenceSpec(Strict):
     """
 
     kind: Literal["sequence"]
-    model: Annotated[SasrecSpec | HstuSpec, Field(discriminator="kind")] = SasrecSpec(
+    model: Annotated[SasrecSpec | HstuSpec | Gru4RecSpec | YoutubeDnnSpec, Field(discriminator="kind")] = SasrecSpec(
         kind="sasrec",
         dim=48,
         num_blocks=1,
@@ -193,6 +201,12 @@ class SequenceSpec(Strict):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     min_events: PositiveInt = 3
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+    @model_validator(mode="after")
+    def _reads_items_alone(self) -> Self:
+        if self.model.side != SideSpec() or (isinstance(self.model, HstuSpec) and self.model.time_bias):
+            raise ValueError("model: expected no side and no time_bias, a visitor's history is read as items alone")
+        return self
 
     def source_names(self, name: str) -> list[str]:
         """The sources that a fit under this name gives."""
@@ -209,7 +223,8 @@ GeneratorSpec = Annotated[
     | ContentSpec
     | TwoTowerSpec
     | TransitionsSpec
-    | SequenceSpec,
+    | SequenceSpec
+    | ListModelSourceSpec,
     Field(discriminator="kind"),
 ]
 

@@ -14,6 +14,7 @@ from aisle.errors import ConfigError
 
 Model = TypeVar("Model", bound=BaseModel)
 _SHOWN = 120  # characters of a wrong value that an error repeats
+_WITHOUT_KIND = ("union_tag_not_found", "model_attributes_type")
 
 
 class Strict(BaseModel):
@@ -107,7 +108,9 @@ def _problem(model: type[BaseModel], details: dict[str, Any], secret: frozenset[
         return f"{path!r}: {details['msg']} (its value is not shown)"
     received = repr(details["input"])
     shown = received if len(received) <= _SHOWN else f"{received[:_SHOWN]}..."
-    return f"{path!r}: {details['msg']}, received {shown}"
+    # Pydantic's words for a block of one of several kinds speak of tags.
+    expected = "expected a block {kind: ...}" if details["type"] in _WITHOUT_KIND else details["msg"]
+    return f"{path!r}: {expected}, received {shown}"
 
 
 def _models_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[type[BaseModel]]:

@@ -9,7 +9,9 @@ from aisle.pipeline.generators import KINDS, generator_kind
 
 
 def test_every_kind_is_found_by_its_name() -> None:
-    assert sorted(KINDS) == ["content", "neighbours", "newcomers", "popularity", "repeats", "sequence", "two_tower"]
+    assert sorted(KINDS) == [
+        *("content", "list_model", "neighbours", "newcomers", "popularity", "repeats", "sequence", "two_tower"),
+    ]
     assert all(generator_kind(kind).kind == kind for kind in KINDS)
 
 

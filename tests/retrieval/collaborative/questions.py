@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from aisle.data.item_lists import ItemLists
-from aisle.data.list_splits import no_questions
-from aisle.data.questions import NOBODY, ListSplit, Questions
+from aisle.data.questions import NOBODY, ListSplit, Questions, no_questions
 from aisle.metrics import Targets
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from aisle.data.questions import NOBODY, ListSplit
 from aisle.errors import BackendUnavailableError
+from aisle.pipeline.list_recommenders.interactions import taken_matrix
 from aisle.recipe.list_models.collaborative import BprSpec, ImplicitAlsSpec
 from aisle.retrieval.collaborative import FoldedFactors, UserFactors, fit_bpr, fit_implicit_als
-from aisle.retrieval.collaborative.interactions import taken_matrix
 from tests.contracts.list_recommenders import ListRecommenderContract, checkerboard_world
 from tests.retrieval.collaborative.questions import ask, split_of
 

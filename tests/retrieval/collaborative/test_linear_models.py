@@ -11,9 +11,9 @@ from scipy import sparse
 
 from aisle.data.questions import ListSplit
 from aisle.errors import ConfigError
+from aisle.pipeline.list_recommenders.sharpening import Sharpening
 from aisle.recipe.list_models.collaborative import GraphFilterSpec, ListEaseSpec, PureSvdSpec
 from aisle.retrieval.collaborative import LinearRecommender, fit_graph_filter, fit_list_ease, fit_pure_svd
-from aisle.retrieval.collaborative.sharpening import Sharpening
 from aisle.retrieval.collaborative.spectrum import strongest_directions
 from tests.contracts.list_recommenders import ListRecommenderContract
 from tests.retrieval.collaborative.questions import ask, split_of

@@ -19,7 +19,7 @@ from aisle.recipe.list_models.transitions import BlendModelSpec, BlendSpec
 from aisle.retrieval.transitions import Blend, ItemVotes, fit_blend
 from aisle.retrieval.transitions.blend import with_validation
 from aisle.retrieval.transitions.blend_weights import best_weights, candidates, relative_scores
-from aisle.retrieval.transitions.parts import _FITS
+from aisle.retrieval.transitions.parts import FITS
 from tests.contracts.list_recommenders import LEAVE_ONE_OUT, cycle_world
 from tests.retrieval.transitions.lists import ask, split_of
 
@@ -88,7 +88,7 @@ def test_strangers_who_validated_become_the_last_lists() -> None:
 
 def test_every_model_that_is_fitted_may_be_a_part() -> None:
     kinds = {get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(get_args(BlendModelSpec)[0])}
-    assert kinds == set(_FITS)
+    assert kinds == set(FITS)
 
 
 def blend_of(*weights: float | None, **options: object) -> BlendSpec:

@@ -9,12 +9,12 @@ import pytest
 from scipy import sparse
 
 from aisle.data.item_lists import ItemLists
+from aisle.pipeline.list_recommenders.item_votes import PRIOR_SHARE
+from aisle.pipeline.list_recommenders.weighted_histories import weighted_histories
 from aisle.recipe.list_models.histories import HistorySpec
 from aisle.recipe.list_models.transitions import MarkovSpec, PopularitySpec, RulesSpec
 from aisle.retrieval.transitions import ItemVotes, fit_markov, fit_popularity, fit_rules
-from aisle.retrieval.transitions.item_votes import PRIOR_SHARE
 from aisle.retrieval.transitions.rules import count_later
-from aisle.retrieval.transitions.weighted_histories import weighted_histories
 from tests.retrieval.transitions.lists import ask, split_of
 
 HALF = float(np.log(2))  # a decay that halves a weight at each step

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from aisle.data.item_lists import ItemLists
+from aisle.pipeline.list_recommenders.item_votes import PRIOR_SHARE
 from aisle.recipe.list_models.histories import HistorySpec
 from aisle.recipe.list_models.transitions import NextItemRidgeSpec
 from aisle.retrieval.transitions import fit_next_item_ridge
-from aisle.retrieval.transitions.item_votes import PRIOR_SHARE
 from aisle.retrieval.transitions.next_item_ridge import examples
 from tests.retrieval.transitions.lists import ask, split_of
 

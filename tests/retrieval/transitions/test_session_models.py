@@ -7,10 +7,10 @@ from math import exp, log, sqrt
 import numpy as np
 import pytest
 
+from aisle.pipeline.list_recommenders.item_votes import PRIOR_SHARE
 from aisle.recipe.list_models.histories import HistorySpec
 from aisle.recipe.list_models.transitions import SessionItemKnnSpec, VsknnSpec
 from aisle.retrieval.transitions import fit_session_item_knn, fit_vsknn
-from aisle.retrieval.transitions.item_votes import PRIOR_SHARE
 from tests.retrieval.transitions.lists import ask, split_of
 
 LISTS = ([0, 1, 1], [0, 1], [0, 2], [3])

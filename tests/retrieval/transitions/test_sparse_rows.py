@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from aisle.retrieval.transitions.sparse_rows import latest_of_rows, strongest_of_rows, without_diagonal
+from aisle.pipeline.list_recommenders.sparse_rows import latest_of_rows, strongest_of_rows, without_diagonal
 
 
 @given(st.lists(st.lists(st.integers(0, 3), min_size=6, max_size=6), min_size=1, max_size=5), st.integers(1, 7))

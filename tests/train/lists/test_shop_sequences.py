@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from aisle import recipe as recipes
 from aisle.assemble import generator_fitter
@@ -16,7 +17,13 @@ from aisle.data.snapshots import Snapshot
 from aisle.errors import BackendUnavailableError
 from aisle.pipeline.generators import SequenceGenerator
 from aisle.recipe.generators import SequenceSpec
-from aisle.recipe.list_models.sequential import HstuSpec, ItemLossSpec, SasrecSpec
+from aisle.recipe.list_models.sequential import (
+    Gru4RecSpec,
+    HstuSpec,
+    ItemLossSpec,
+    SasrecSpec,
+    YoutubeDnnSpec,
+)
 from aisle.train.lists.shop_sequences import fit_sequence
 from tests.contracts.generators import query_of
 from tests.histories import SIGNALS, Line, snapshot_of
@@ -26,6 +33,10 @@ LOSS = ItemLossSpec(temperature=0.1)
 MODELS = {
     "sasrec": SasrecSpec(kind="sasrec", dim=16, max_length=5, num_blocks=1, dropout=0, batch_size=16, loss=LOSS),
     "hstu": HstuSpec(kind="hstu", dim=16, max_length=5, num_layers=1, dropout=0, batch_size=16, loss=LOSS),
+    "gru4rec": Gru4RecSpec(kind="gru4rec", dim=16, max_length=5, dropout=0, batch_size=16, loss=LOSS),
+    "youtube-dnn": YoutubeDnnSpec(
+        kind="youtube-dnn", dim=16, max_length=5, hidden=[16], dropout=0, batch_size=16, loss=LOSS
+    ),
 }
 
 
@@ -74,8 +85,9 @@ def test_it_learns_what_comes_next(sasrec: SequenceGenerator) -> None:
     assert next_of(sasrec, 5, 6, 7, 2, 3, 4, 5) == 6
 
 
-def test_so_does_hstu(snapshot: Snapshot) -> None:
-    generator = fit(snapshot, "hstu")
+@pytest.mark.parametrize("model", ["hstu", "gru4rec", "youtube-dnn"])
+def test_so_do_others(model: str, snapshot: Snapshot) -> None:
+    generator = fit(snapshot, model)
     assert [next_of(generator, 2 + item) for item in range(NUM_ITEMS)] == [3, 4, 5, 6, 7, 2]
 
 
@@ -107,3 +119,9 @@ def test_without_torch_the_remedy_is_named(snapshot: Snapshot, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(BackendUnavailableError, match=r"generators.next: .*pip install 'aisle\[train\]'"):
         fit_generators(snapshot)
+
+
+@pytest.mark.parametrize("told", [{"side": {"gaps": True}}, {"kind": "hstu", "time_bias": True}])
+def test_of_a_visitors_history_items_alone_are_read(told: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="expected no side and no time_bias"):
+        SequenceSpec.model_validate({"kind": "sequence", "model": {"kind": "sasrec", **told}})

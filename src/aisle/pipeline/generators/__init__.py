@@ -3,6 +3,7 @@
 from aisle.errors import BundleError
 from aisle.pipeline.generators.content import ContentGenerator, TextEncoder
 from aisle.pipeline.generators.contract import Candidates, EncodesNewItems, Generator, greatest, top_candidates
+from aisle.pipeline.generators.list_model import ListModelGenerator
 from aisle.pipeline.generators.neighbours import NeighbourGenerator, NeighbourLists
 from aisle.pipeline.generators.newcomers import NewcomerGenerator
 from aisle.pipeline.generators.popularity import PopularityList
@@ -15,6 +16,7 @@ KINDS: dict[str, type[Generator]] = {
     kind.kind: kind
     for kind in (
         ContentGenerator,
+        ListModelGenerator,
         NeighbourGenerator,
         NewcomerGenerator,
         PopularityList,
@@ -42,6 +44,7 @@ __all__ = [
     "ContentGenerator",
     "EncodesNewItems",
     "Generator",
+    "ListModelGenerator",
     "NeighbourGenerator",
     "NeighbourLists",
     "NewcomerGenerator",

@@ -15,10 +15,10 @@ import numpy as np
 
 from aisle.data.questions import ListSplit
 from aisle.errors import ConfigError
+from aisle.pipeline.list_recommenders.interactions import taken_matrix
+from aisle.pipeline.list_recommenders.linear import LinearRecommender
 from aisle.progress import Progress, silent
 from aisle.recipe.list_models.collaborative import ListEaseSpec
-from aisle.retrieval.collaborative.interactions import taken_matrix
-from aisle.retrieval.collaborative.linear import LinearRecommender
 from aisle.retrieval.ease import affordable_items, ease_weights
 from aisle.retrieval.lists import strongest_weights
 

@@ -11,11 +11,11 @@ Legend of shapes: U users, V items, D directions.
 from __future__ import annotations
 
 from aisle.data.questions import ListSplit
+from aisle.pipeline.list_recommenders.interactions import column_sums, negative_power, row_sums, scaled, taken_matrix
+from aisle.pipeline.list_recommenders.linear import LinearRecommender
+from aisle.pipeline.list_recommenders.sharpening import Sharpening
 from aisle.progress import Progress, silent
 from aisle.recipe.list_models.collaborative import GraphFilterSpec
-from aisle.retrieval.collaborative.interactions import column_sums, negative_power, row_sums, scaled, taken_matrix
-from aisle.retrieval.collaborative.linear import LinearRecommender
-from aisle.retrieval.collaborative.sharpening import Sharpening
 from aisle.retrieval.collaborative.spectrum import strongest_directions
 
 

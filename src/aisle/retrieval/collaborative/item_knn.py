@@ -15,21 +15,18 @@ import numpy as np
 from scipy import sparse
 
 from aisle.data.questions import ListSplit
-from aisle.progress import Progress, silent
-from aisle.recipe.list_models.collaborative import ItemKnnSpec
-from aisle.retrieval.collaborative.interactions import (
-    bm25,
+from aisle.pipeline.list_recommenders.interactions import (
+    WEIGHTINGS,
     column_sums,
     negative_power,
     row_sums,
     scaled,
     taken_matrix,
-    tf_idf,
 )
-from aisle.retrieval.collaborative.linear import LinearRecommender
+from aisle.pipeline.list_recommenders.linear import LinearRecommender
+from aisle.progress import Progress, silent
+from aisle.recipe.list_models.collaborative import ItemKnnSpec
 from aisle.retrieval.lists import lists_from_sparse
-
-_WEIGHTINGS = {"binary": lambda taken_RV: taken_RV, "tf-idf": tf_idf, "bm25": bm25}
 
 
 def fit_item_knn(
@@ -48,7 +45,7 @@ def fit_item_knn(
 
 def item_weights(spec: ItemKnnSpec, taken_RV: sparse.csr_matrix) -> sparse.csr_matrix:
     """Row i holds the votes of item i for the others [V, V]; none for itself."""
-    weighted_RV = _WEIGHTINGS[spec.weighting](taken_RV)
+    weighted_RV = WEIGHTINGS[spec.weighting](taken_RV)
     users_R = negative_power(row_sums(taken_RV), spec.user_exponent)
     squared_V = column_sums(weighted_RV.multiply(weighted_RV).tocsr())
     history_V = negative_power(squared_V, spec.history_exponent)

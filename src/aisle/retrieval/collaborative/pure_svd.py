@@ -11,10 +11,10 @@ Legend of shapes: R users, V items, D directions.
 from __future__ import annotations
 
 from aisle.data.questions import ListSplit
+from aisle.pipeline.list_recommenders.interactions import column_sums, negative_power, scaled, taken_matrix
+from aisle.pipeline.list_recommenders.linear import LinearRecommender
 from aisle.progress import Progress, silent
 from aisle.recipe.list_models.collaborative import PureSvdSpec
-from aisle.retrieval.collaborative.interactions import column_sums, negative_power, scaled, taken_matrix
-from aisle.retrieval.collaborative.linear import LinearRecommender
 from aisle.retrieval.collaborative.spectrum import strongest_directions
 
 

@@ -95,9 +95,12 @@ def with_validation(split: ListSplit) -> ListSplit:
     """The split whose training lists hold the validation targets too.
 
     A target goes behind its asker's training list; of an asker without one, history and target become a list, the
-    last of all.
+    last of all. Where the split says itself what trains then, it is that.
     """
     valid = split.valid
+    nothing = valid.take(slice(0, 0))
+    if split.train_and_valid is not None:
+        return replace(split, train=split.train_and_valid, valid=nothing)
     targets = ItemLists(valid.targets.indptr, valid.targets.items.astype(np.int32))
     is_known_R = valid.users_R != NOBODY
     known_R, new_R = np.flatnonzero(is_known_R), np.flatnonzero(~is_known_R)
@@ -105,7 +108,6 @@ def with_validation(split: ListSplit) -> ListSplit:
     place_R[valid.users_R[known_R]] = np.arange(len(known_R))
     longer = split.train.join(_append(targets.take(known_R), ItemLists.empty(1)).take(place_R))
     new = valid.histories.take(new_R).join(targets.take(new_R))
-    nothing = valid.take(slice(0, 0))
     return replace(split, train=_append(longer, new), valid=nothing)
 
 

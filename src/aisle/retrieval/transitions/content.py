@@ -18,13 +18,13 @@ from scipy import sparse
 from aisle.data.item_texts import ItemTexts
 from aisle.data.questions import ListSplit
 from aisle.errors import ConfigError, DataError
+from aisle.pipeline.list_recommenders.item_votes import ItemVotes
+from aisle.pipeline.list_recommenders.sparse_rows import strongest_of_rows
 from aisle.pipeline.text import item_tokens
 from aisle.progress import Progress, silent
 from aisle.recipe.list_models.content import ListContentSpec, TfIdfSpec
 from aisle.retrieval.content import choose_vocabulary, strongest_directions, tf_idf_rows
 from aisle.retrieval.sentence_encoder import open_sentence_encoder
-from aisle.retrieval.transitions.item_votes import ItemVotes
-from aisle.retrieval.transitions.sparse_rows import strongest_of_rows
 
 #: Items whose similarities to all others are worked out at once.
 _BLOCK = 512

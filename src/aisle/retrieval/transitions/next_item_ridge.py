@@ -20,12 +20,12 @@ from scipy.linalg import lapack
 from aisle.data.item_lists import ItemLists
 from aisle.data.questions import ListSplit
 from aisle.errors import DataError
+from aisle.pipeline.list_recommenders.interactions import negative_power, taken_matrix
+from aisle.pipeline.list_recommenders.item_votes import ItemVotes
 from aisle.progress import Progress, silent
 from aisle.recipe.list_models.histories import HistorySpec
 from aisle.recipe.list_models.transitions import NextItemRidgeSpec
-from aisle.retrieval.collaborative.interactions import negative_power, taken_matrix
 from aisle.retrieval.ease import affordable_items
-from aisle.retrieval.transitions.item_votes import ItemVotes
 from aisle.retrieval.transitions.popularity import occurrences
 
 #: So many entries of lists become examples at once.
@@ -65,7 +65,7 @@ def examples(
 ) -> Iterator[tuple[sparse.csr_matrix, sparse.csr_matrix]]:
     """Blocks of weighted prefixes [E, V] and the items that came next [E, V], 1 each.
 
-    A prefix has the weights of :func:`~aisle.retrieval.transitions.weighted_histories.weighted_histories`.
+    A prefix has the weights of :func:`~aisle.pipeline.list_recommenders.weighted_histories.weighted_histories`.
     """
     position_E = lists.position_E
     reach = int(position_E.max(initial=0)) if history.last is None else history.last

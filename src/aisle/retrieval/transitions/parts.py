@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.questions import ListSplit, Questions
 from aisle.errors import BundleError
+from aisle.pipeline.list_recommenders import RECOMMENDERS
 from aisle.progress import Progress
 from aisle.recipe.list_models.transitions import BlendModelSpec
 from aisle.retrieval import collaborative
 from aisle.retrieval.transitions.content import fit_list_content
-from aisle.retrieval.transitions.item_votes import ItemVotes
 from aisle.retrieval.transitions.next_item_ridge import fit_next_item_ridge
 from aisle.retrieval.transitions.popularity import fit_popularity
 from aisle.retrieval.transitions.rules import fit_markov, fit_rules
 from aisle.retrieval.transitions.session_item_knn import fit_session_item_knn
-from aisle.retrieval.transitions.session_neighbours import SessionNeighbours, fit_vsknn
+from aisle.retrieval.transitions.vsknn import fit_vsknn
 
 
 class Part(Protocol):
@@ -40,7 +40,8 @@ class Part(Protocol):
         ...
 
 
-_FITS: dict[str, Callable[..., Part]] = {
+#: By the kind in a recipe.
+FITS: dict[str, Callable[..., Part]] = {
     "bpr": collaborative.fit_bpr,
     "ease": collaborative.fit_list_ease,
     "graph-filter": collaborative.fit_graph_filter,
@@ -56,19 +57,12 @@ _FITS: dict[str, Callable[..., Part]] = {
     "next-item-ridge": fit_next_item_ridge,
     "vsknn": fit_vsknn,
 }
-_KINDS: dict[str, type[Any]] = {
-    "folded-factors": collaborative.FoldedFactors,
-    "item-votes": ItemVotes,
-    "linear": collaborative.LinearRecommender,
-    "session-neighbours": SessionNeighbours,
-    "user-factors": collaborative.UserFactors,
-    "user-neighbours": collaborative.UserNeighbours,
-}
+_KINDS: dict[str, type[Any]] = RECOMMENDERS | {"user-factors": collaborative.UserFactors}
 
 
 def fit_part(spec: BlendModelSpec, split: ListSplit, *, seed: int, progress: Progress) -> Part:
     """Fit one model by its kind."""
-    return _FITS[spec.kind](spec, split, seed=seed, progress=progress)
+    return FITS[spec.kind](spec, split, seed=seed, progress=progress)
 
 
 def save_part(part: Part, writer: BundleWriter, folder: str) -> str:

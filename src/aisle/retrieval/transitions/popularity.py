@@ -12,9 +12,9 @@ from scipy import sparse
 
 from aisle.data.item_lists import ItemLists
 from aisle.data.questions import ListSplit
+from aisle.pipeline.list_recommenders.item_votes import ItemVotes
 from aisle.progress import Progress, silent
 from aisle.recipe.list_models.transitions import PopularitySpec
-from aisle.retrieval.transitions.item_votes import ItemVotes
 
 
 def fit_popularity(spec: PopularitySpec, split: ListSplit, *, seed: int = 0, progress: Progress = silent) -> ItemVotes:

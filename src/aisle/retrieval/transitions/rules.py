@@ -18,11 +18,11 @@ from scipy import sparse
 
 from aisle.data.item_lists import ItemLists
 from aisle.data.questions import ListSplit
+from aisle.pipeline.list_recommenders.interactions import negative_power, row_sums, scaled
+from aisle.pipeline.list_recommenders.item_votes import ItemVotes
 from aisle.progress import Progress, silent
 from aisle.recipe.list_models.histories import HistorySpec
 from aisle.recipe.list_models.transitions import MarkovSpec, RulesSpec
-from aisle.retrieval.collaborative.interactions import negative_power, row_sums, scaled
-from aisle.retrieval.transitions.item_votes import ItemVotes
 from aisle.retrieval.transitions.popularity import occurrences
 
 

@@ -11,21 +11,21 @@ Legend of shapes: R lists, V items, E pairs.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from aisle.data.questions import ListSplit
-from aisle.progress import Progress, silent
-from aisle.recipe.list_models.transitions import SessionItemKnnSpec
-from aisle.retrieval.collaborative.interactions import (
+from aisle.pipeline.list_recommenders.interactions import (
     column_sums,
     negative_power,
+    recency_weights,
     row_sums,
     scaled,
     taken_matrix,
 )
-from aisle.retrieval.transitions.item_votes import ItemVotes
-from aisle.retrieval.transitions.sparse_rows import strongest_of_rows, without_diagonal
+from aisle.pipeline.list_recommenders.item_votes import ItemVotes
+from aisle.pipeline.list_recommenders.sparse_rows import strongest_of_rows, without_diagonal
+from aisle.progress import Progress, silent
+from aisle.recipe.list_models.transitions import SessionItemKnnSpec
 
 #: A walk ends at so many items for each neighbour that a step goes to.
 _WIDER = 5
@@ -50,12 +50,6 @@ def fit_session_item_knn(
         progress("walk", 0, None)
         direct_VV = direct_VV + second_step(votes_VV, spec.step_neighbours) * np.float32(spec.second_step)
     return ItemVotes(direct_VV.tocsr(), lists_V, spec.history)
-
-
-def recency_weights(num_lists: int, recency: float) -> NDArray[np.float32]:
-    """exp(-recency x age) of each list; the age goes from 1 at the first to 0 at the last: [R]."""
-    age_R = np.linspace(1, 0, num_lists) if num_lists > 1 else np.zeros(num_lists)
-    return np.exp(-recency * age_R).astype(np.float32)
 
 
 def second_step(votes_VV: sparse.csr_matrix, neighbours: int) -> sparse.csr_matrix:

@@ -9,8 +9,7 @@ import logging
 
 import numpy as np
 
-from aisle.data.list_splits import no_questions
-from aisle.data.questions import ListSplit
+from aisle.data.questions import ListSplit, no_questions
 from aisle.data.snapshots import Snapshot
 from aisle.pipeline.generators import SequenceGenerator
 from aisle.recipe.generators import SequenceSpec

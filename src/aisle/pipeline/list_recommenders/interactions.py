@@ -5,13 +5,15 @@ Legend of shapes: R lists, V items, N entries of an axis.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from aisle.data.item_lists import ItemLists
 
-#: How fast BM25 saturates, and how much the number of an item's users counts, as in the library ``implicit``.
+#: How fast BM25 saturates, and how much the size of a document counts, as in the library ``implicit``.
 BM25_K1, BM25_B = 100.0, 0.8
 
 
@@ -51,23 +53,38 @@ def scaled(
     return sparse.csr_matrix((values_E, matrix_RV.indices, matrix_RV.indptr), shape=matrix_RV.shape)
 
 
+def recency_weights(num_lists: int, recency: float) -> NDArray[np.float32]:
+    """exp(-recency x age) of each list; the age goes from 1 at the first to 0 at the last: [R]."""
+    age_R = np.linspace(1, 0, num_lists) if num_lists > 1 else np.zeros(num_lists)
+    return np.exp(-recency * age_R).astype(np.float32)
+
+
 def tf_idf(taken_RV: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Items as documents, users as their terms: each entry of a user weighs log(V / (1 + items of the user))."""
-    return scaled(_inverse_user_frequency(taken_RV), taken_RV, None)
+    """Columns as documents, rows as their terms: each entry of a row weighs its :func:`inverse_frequency`."""
+    return scaled(inverse_frequency(taken_RV), taken_RV, None)
 
 
 def bm25(taken_RV: sparse.csr_matrix) -> sparse.csr_matrix:
-    """BM25 of items as documents, users as their terms.
+    """BM25 of columns as documents, rows as their terms.
 
     Source: Robertson and Zaragoza, "The probabilistic relevance framework: BM25 and beyond", 2009.
     """
-    num_users_V = column_sums(taken_RV)
-    mean = float(num_users_V.mean())
-    length_V = 1 - BM25_B + BM25_B * num_users_V / max(mean, 1e-12)
+    size_V = column_sums(taken_RV)
+    mean = float(size_V.mean())
+    length_V = 1 - BM25_B + BM25_B * size_V / max(mean, 1e-12)
     saturation_V = ((BM25_K1 + 1) / (BM25_K1 * length_V + 1)).astype(np.float32)
-    return scaled(_inverse_user_frequency(taken_RV), taken_RV, saturation_V)
+    return scaled(inverse_frequency(taken_RV), taken_RV, saturation_V)
 
 
-def _inverse_user_frequency(taken_RV: sparse.csr_matrix) -> NDArray[np.float32]:
+def inverse_frequency(taken_RV: sparse.csr_matrix) -> NDArray[np.float32]:
+    """The weight of each row [R]: log(V / (1 + its entries)), 0 where it is in all columns."""
     weights_R: NDArray[np.float32] = np.log(taken_RV.shape[1] / (1 + row_sums(taken_RV))).clip(0).astype(np.float32)
     return weights_R
+
+
+#: By the name in a recipe: what weighs the entries of a matrix of who took what, its columns as documents.
+WEIGHTINGS: dict[str, Callable[[sparse.csr_matrix], sparse.csr_matrix]] = {
+    "binary": lambda taken_RV: taken_RV,
+    "tf-idf": tf_idf,
+    "bm25": bm25,
+}

@@ -13,8 +13,8 @@ from scipy import sparse
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.questions import Questions
-from aisle.retrieval.collaborative.interactions import taken_matrix
-from aisle.retrieval.collaborative.sharpening import Sharpening
+from aisle.pipeline.list_recommenders.interactions import taken_matrix
+from aisle.pipeline.list_recommenders.sharpening import Sharpening
 
 
 class LinearRecommender:

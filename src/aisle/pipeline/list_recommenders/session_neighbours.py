@@ -1,8 +1,4 @@
-"""Vector session kNN (VSkNN): the past lists most like the asker's history vote for their items.
-
-Source: Ludewig and Jannach, "Evaluation of session-based recommendation algorithms", UMUAI 2018.
-Deviations: the history's weights decay exponentially, not linearly, and repeated items add up; a list's similarity may
-fall with its length and its age, and be raised to a power; lists have an order, no times.
+"""The recommender of session kNN: the past lists most like the asker's history vote for their items.
 
 Legend of shapes: R questions, S training lists, V items.
 """
@@ -16,13 +12,18 @@ from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.item_lists import ItemLists
-from aisle.data.questions import ListSplit, Questions
-from aisle.progress import Progress, silent
+from aisle.data.questions import Questions
+from aisle.pipeline.list_recommenders.interactions import (
+    column_sums,
+    negative_power,
+    recency_weights,
+    row_sums,
+    scaled,
+    taken_matrix,
+)
+from aisle.pipeline.list_recommenders.sparse_rows import latest_of_rows, strongest_of_rows
+from aisle.pipeline.list_recommenders.weighted_histories import weighted_histories
 from aisle.recipe.list_models.transitions import VsknnSpec
-from aisle.retrieval.collaborative.interactions import column_sums, negative_power, row_sums, scaled, taken_matrix
-from aisle.retrieval.transitions.session_item_knn import recency_weights
-from aisle.retrieval.transitions.sparse_rows import latest_of_rows, strongest_of_rows
-from aisle.retrieval.transitions.weighted_histories import weighted_histories
 
 
 class SessionNeighbours:
@@ -69,8 +70,3 @@ class SessionNeighbours:
         arrays = bundle.read_arrays(folder)
         spec = VsknnSpec.model_validate(bundle.read_json(f"{folder}/spec"))
         return cls(spec, ItemLists(arrays["starts"], arrays["items"]), int(arrays["num_items"]))
-
-
-def fit_vsknn(spec: VsknnSpec, split: ListSplit, *, seed: int = 0, progress: Progress = silent) -> SessionNeighbours:
-    """The training lists; nothing is drawn."""
-    return SessionNeighbours(spec, split.train, split.num_items)

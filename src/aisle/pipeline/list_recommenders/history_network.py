@@ -15,7 +15,7 @@ from scipy import sparse
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.questions import Questions
-from aisle.retrieval.collaborative.interactions import taken_matrix
+from aisle.pipeline.list_recommenders.interactions import taken_matrix
 
 Activation = Literal["linear", "tanh", "relu"]
 #: What a history of n items is divided by: nothing, the root of n, or n.

@@ -14,8 +14,8 @@ from scipy import sparse
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.questions import Questions
+from aisle.pipeline.list_recommenders.weighted_histories import weighted_histories
 from aisle.recipe.list_models.histories import HistorySpec
-from aisle.retrieval.transitions.weighted_histories import weighted_histories
 
 #: All that the prior adds to a question stays below this share of the question's greatest score.
 PRIOR_SHARE = 1e-3
