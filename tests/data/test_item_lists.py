@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aisle.data.item_lists import PADDING, ItemLists
+from aisle.data.item_lists import NUM_GAPS, PADDING, ItemLists, time_gaps
+from aisle.errors import DataError
 
 LISTS = ItemLists.of([[5, 1, 1], [], [7], [2, 3, 4, 5]])
+#: The same with actions and times: entry e was done by action e % 3, 100 e seconds after the first.
+EVENTS = replace(LISTS, actions_E=np.arange(8, dtype=np.int32) % 3, times_E=100 * np.arange(8))
 
 
 def plain(lists: ItemLists) -> list[list[int]]:
@@ -73,6 +78,38 @@ def test_lists_joined_one_by_one() -> None:
 def test_padded_at_the_right_with_the_latest_entries() -> None:
     assert LISTS.padded(3).tolist() == [[5, 1, 1], [-1, -1, -1], [7, -1, -1], [3, 4, 5]]
     assert LISTS.padded(0).shape == (4, 0)
+
+
+def test_actions_and_times_stay_with_their_items() -> None:
+    parts = [
+        EVENTS.take(np.array([3, 0])),
+        EVENTS.first(2),
+        EVENTS.last(2),
+        EVENTS.without_last(1),
+        EVENTS.where(EVENTS.items_E != 1),
+        EVENTS.first(1).join(EVENTS.last(1)),
+    ]
+    assert plain(parts[4]) == [[5], [], [7], [2, 3, 4, 5]]
+    for part in parts:
+        assert part.actions_E is not None and part.times_E is not None
+        entries = part.times_E // 100
+        assert part.items_E.tolist() == LISTS.items_E[entries].tolist()
+        assert part.actions_E.tolist() == (entries % 3).tolist()
+    assert LISTS.join(EVENTS).actions_E is None, "of half of the entries nothing is known"
+
+
+def test_padded_actions_and_times() -> None:
+    assert EVENTS.padded_actions(3).tolist() == [[0, 1, 2], [-1, -1, -1], [0, -1, -1], [2, 0, 1]]
+    assert EVENTS.padded_times(2).tolist() == [[100, 200], [-1, -1], [300, -1], [600, 700]]
+    assert ItemLists.empty(1).padded_times(2).tolist() == [[-1, -1]], "where nothing was done nothing is missing"
+    with pytest.raises(DataError, match="expected lists with actions, as the model was trained on, received lists of"):
+        LISTS.padded_actions(2)
+
+
+def test_time_gaps_go_by_powers_of_two() -> None:
+    times_RT = np.cumsum([[9, 0, 1, 2, 3, 4, 3600, 2**40]], axis=1)
+    assert time_gaps(times_RT).tolist() == [[0, 1, 2, 3, 3, 4, 13, NUM_GAPS - 1]]
+    assert time_gaps(np.array([[50, 20]])).tolist() == [[0, 1]], "an order that is not of times"
 
 
 def test_counts_of_items() -> None:

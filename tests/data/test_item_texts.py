@@ -11,7 +11,7 @@ import pytest
 from aisle.data.item_texts import ItemTexts, read_item_texts
 from aisle.data.list_splits import split_lists
 from aisle.errors import DataError
-from aisle.recipe.list_data import ItemTextsSpec, ListDataSpec
+from aisle.recipe.list_data import ItemTableSpec, ListDataSpec
 
 ITEMS: dict[str, Any] = {
     "id": [30, 10, 40],
@@ -24,7 +24,7 @@ ITEMS: dict[str, Any] = {
 
 def read(directory: Path, text: list[str], items: dict[str, Any] = ITEMS, rows: tuple[int, ...] = (10, 20, 30)) -> Any:
     pl.DataFrame(items).write_parquet(directory / "items.parquet")
-    spec = ItemTextsSpec(file=str(directory / "items.parquet"), id="id", text=text)
+    spec = ItemTableSpec(file=str(directory / "items.parquet"), id="id", text=text)
     return read_item_texts(spec, pl.Series("item_id", rows))
 
 

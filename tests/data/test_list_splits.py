@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from aisle.data.item_lists import ItemLists
 from aisle.data.list_splits import held_out_users, split_lists
 from aisle.data.questions import NOBODY, ListSplit
 from aisle.errors import DataError
 from aisle.metrics import Targets
-from aisle.recipe.list_data import HeldOutUsersSpec, ListDataSpec
+from aisle.recipe.list_data import HeldOutUsersSpec, ListColumnsSpec, ListDataSpec
 
 #: Users 3 and 8, in no order; item ids 10, 20, ... 50 are rows 0 to 4.
 PAIRS = {
@@ -227,6 +229,57 @@ class TestGivenNegatives:
         asked = {"user": [2], "item": [50], "negatives": [[10]]}
         with pytest.raises(DataError, match=r"each user of .* once, received 1 rows"):
             self.done(tmp_path, asked)
+
+
+class TestEvents:
+    """What was done and when: stars and the place in the order stand for them."""
+
+    columns: ClassVar[dict[str, Any]] = {**BY_TIME, "action": "stars", "time": "at"}
+
+    def test_questions_know_what_was_done_and_when(self, tmp_path: Path) -> None:
+        done, _ = split(parquet(tmp_path, "a", PAIRS), self.columns, {"kind": "leave-one-out"})
+        assert done.actions == ("2", "3", "4", "5")
+        train, asked = done.train, done.test.histories
+        assert train.actions_E is not None and train.times_E is not None
+        assert train.actions_E.tolist() == [2, 3, 3, 0] and train.times_E.tolist() == [1, 2, 1, 1]
+        assert asked.actions_E is not None and asked.actions_E.tolist() == [2, 3, 1, 0, 2]
+
+    @pytest.mark.parametrize(
+        "protocol",
+        [
+            {"kind": "held-out-users", "valid": 1, "test": 1, "shown": 0.5},
+            {"kind": "test-file", "test": "TEST", "valid_fraction": 0.4},
+            {"kind": "given-negatives", "test": "NEGATIVES", "target": "sought", "negatives": "others"},
+        ],
+    )
+    def test_every_protocol_of_interactions_keeps_them(self, tmp_path: Path, protocol: dict[str, Any]) -> None:
+        """The action is made of the item: it must stay with it."""
+        pairs = {**PAIRS, "stars": [item % 40 for item in PAIRS["item"]]}
+        test = parquet(tmp_path, "test", {"user": [3, 8], "item": [50, 40], "at": [9, 9]})
+        asked = {"user": [3, 5, 8], "sought": [50, 20, 30], "others": [[10], [50], [40]]}
+        files = {"TEST": test, "NEGATIVES": parquet(tmp_path, "negatives", asked)}
+        protocol = {**protocol, "test": files.get(protocol["test"], protocol["test"])}
+        done, item_ids = split(parquet(tmp_path, "a", pairs), self.columns, protocol)
+        for lists in (done.train, done.valid.histories, done.test.histories):
+            assert lists.actions_E is not None
+            items = [item_ids[row] for row in lists.items_E]
+            assert [int(done.actions[action]) for action in lists.actions_E] == [item % 40 for item in items]
+
+    def test_times_may_be_dates(self, tmp_path: Path) -> None:
+        dates = [datetime(2026, 1, 1, 0, 0, at) for at in PAIRS["at"]]
+        done, _ = split(parquet(tmp_path, "a", {**PAIRS, "at": dates}), self.columns, {"kind": "leave-one-out"})
+        assert done.train.times_E is not None
+        assert (done.train.times_E - 1767225600).tolist() == [1, 2, 1, 1]
+
+    def test_times_that_are_none_and_lists_without_them(self, tmp_path: Path) -> None:
+        words = {**PAIRS, "at": [str(at) for at in PAIRS["at"]]}
+        with pytest.raises(DataError, match="expected seconds or dates in the column at, received String"):
+            split(parquet(tmp_path, "a", words), self.columns, {"kind": "leave-one-out"})
+        with pytest.raises(ValidationError, match="expected them with item, a file of lists has its order alone"):
+            ListColumnsSpec(items="items", time="at")
+        prefixes = {"kind": "prefixes", "test": "test.parquet", "prefix": "prefix", "target": "next"}
+        with pytest.raises(ValidationError, match="expected no action or time, a test file of prefixes holds items"):
+            ListDataSpec.model_validate({"train": "a.parquet", "columns": self.columns, "split": prefixes})
 
 
 class TestFiles:

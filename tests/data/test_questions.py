@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from aisle.data.item_lists import ItemLists
-from aisle.data.list_splits import no_questions
-from aisle.data.questions import NOBODY, ListSplit, Questions
+from aisle.data.questions import NOBODY, ListSplit, Questions, no_questions
 from aisle.errors import DataError
 from aisle.metrics import Targets
 

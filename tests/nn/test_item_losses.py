@@ -113,19 +113,60 @@ def test_a_position_without_a_negative_leaves_the_others_alone(kind: LossKind) -
     assert items_VD.grad[0] < 0, "the target of the second position is pushed up"
 
 
+#: The losses that may count hard negatives alone.
+HARD_KINDS: list[LossKind] = ["softmax", "bce", "bpr", "bpr-max", "top1-max"]
+
+
+@pytest.mark.parametrize("kind", HARD_KINDS)
+def test_hard_negatives_are_the_highest_scoring_ones(kind: LossKind) -> None:
+    """Of the scores -1, 1, 0 and 2 the last is the target's: 1 and 0 are left, as by hand."""
+    items_VD = ITEMS.clone().requires_grad_()
+    loss = sampled_loss(kind, QUERY, items_VD, TARGET, torch.tensor([3, 1, 2, 0]), hard=2)
+    assert loss.item() == pytest.approx(by_hand(kind), rel=1e-5)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert items_VD.grad is not None and items_VD.grad[3] == 0, "an easy negative teaches nothing"
+
+
+def test_one_hard_negative_by_hand() -> None:
+    loss = sampled_loss("bpr", QUERY, ITEMS, TARGET, torch.tensor([1, 2, 3, 4]), hard=1)
+    assert loss.item() == pytest.approx(-math.log(sigmoid(2 - 5)), rel=1e-5)
+
+
+def test_each_position_has_hard_negatives_of_its_own() -> None:
+    """The second query turns the scores around: what was hard is easy."""
+    queries_ND, targets_N = torch.tensor([[1.0], [-1.0]]), torch.tensor([0, 0])
+    loss = sampled_loss("bpr", queries_ND, ITEMS, targets_N, torch.tensor([1, 2, 3]), hard=1)
+    assert loss.item() == pytest.approx(-(math.log(sigmoid(2 - 1)) + math.log(sigmoid(-2 - 1))) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", HARD_KINDS)
+def test_as_many_hard_negatives_as_there_are_count_as_all(kind: LossKind) -> None:
+    draws_S = torch.tensor([0, 1, 3])
+    expected = sampled_loss(kind, QUERY, ITEMS, TARGET, draws_S)
+    for hard in (2, 3, 9):
+        assert sampled_loss(kind, QUERY, ITEMS, TARGET, draws_S, hard=hard).item() == pytest.approx(expected.item())
+
+
+def test_hard_negatives_are_refused_where_the_loss_counts_on_chance() -> None:
+    with pytest.raises(ValueError, match="hard: expected 0 with gbce, which corrects for negatives as they are drawn"):
+        sampled_loss("gbce", QUERY, ITEMS, TARGET, NEGATIVES, hard=1)
+    with pytest.raises(ValueError, match=r"hard: expected 0 with the logQ correction, .*, received 1"):
+        sampled_loss("softmax", QUERY, ITEMS, TARGET, NEGATIVES, hard=1, log_expected_S=torch.zeros(5))
+
+
 def test_log_q_with_all_items_is_the_full_softmax() -> None:
     draw = torch.Generator().manual_seed(0)
     queries_ND, items_VD = torch.randn(6, 3, generator=draw), torch.randn(9, 3, generator=draw)
     targets_N = torch.arange(6)
     expected = full_softmax(queries_ND, items_VD, targets_N, 0.7)
     once = sampled_loss(
-        "softmax", queries_ND, items_VD, targets_N, torch.arange(9), temperature=0.7, log_expected_V=torch.zeros(9)
+        "softmax", queries_ND, items_VD, targets_N, torch.arange(9), temperature=0.7, log_expected_S=torch.zeros(9)
     )
     assert once.item() == pytest.approx(expected.item(), rel=1e-5)
     # Item v is drawn v + 1 times, and expected so often: each draw weighs as much less.
     draws_S = torch.repeat_interleave(torch.arange(9), torch.arange(1, 10))
-    log_expected_V = torch.arange(1, 10).float().log()
+    log_expected_S = torch.arange(1, 10).float().log()[draws_S]
     often = sampled_loss(
-        "softmax", queries_ND, items_VD, targets_N, draws_S, temperature=0.7, log_expected_V=log_expected_V
+        "softmax", queries_ND, items_VD, targets_N, draws_S, temperature=0.7, log_expected_S=log_expected_S
     )
     assert often.item() == pytest.approx(expected.item(), rel=1e-5)

@@ -55,6 +55,10 @@ def test_a_whole_block_can_be_given() -> None:
         ("inputs={dense: [], sparse: []}", "expected columns in dense or in sparse, received none"),
         ("data.lable=y", "unknown key 'data.lable', did you mean 'label'"),
         ("model.kind=dlmr", "model"),
+        ("model.kind=din", "expected histories and length_column, as the recipe ml-1m-din has, received none"),
+        ("model={kind: bst, histories: {item: [h_1]}}", "expected length_column, as the recipe ml-1m-din has"),
+        ("model.kind=mmoe", "expected several data.labels, as simulated-multi-task has, received 1"),
+        ("tables.kind={kind: hashed}", "expected one of num_buckets, share, received none"),
     ],
 )
 def test_wrong_values_are_refused(override: str, message: str) -> None:

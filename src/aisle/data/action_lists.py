@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from aisle.data.item_lists import ItemLists
-from aisle.data.list_splits import read_columns
+from aisle.data.list_files import read_columns
 from aisle.errors import DataError
 from aisle.recipe.actions import ActionDataSpec
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from aisle.data.tables import find_table
+from aisle.data.list_files import read_table
 from aisle.errors import DataError
-from aisle.recipe.list_data import ItemTextsSpec
+from aisle.recipe.list_data import ItemTableSpec
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ItemTexts:
     labels_V: Sequence[Sequence[str]]
 
 
-def read_item_texts(spec: ItemTextsSpec, item_ids: pl.Series) -> ItemTexts:
+def read_item_texts(spec: ItemTableSpec, item_ids: pl.Series) -> ItemTexts:
     """The texts of items; columns of strings are words, those of lists or numbers are labels.
 
     Args:
@@ -38,22 +38,7 @@ def read_item_texts(spec: ItemTextsSpec, item_ids: pl.Series) -> ItemTexts:
     Raises:
         DataError: the file is missing, lacks a column, has an item twice, or none of the items.
     """
-    path = find_table(spec.file)
-    read = pl.read_parquet if path.suffix == ".parquet" else pl.read_csv
-    try:
-        table = read(path, columns=[spec.id, *spec.text])
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(
-            f"{path}: expected Parquet or CSV with the columns {', '.join([spec.id, *spec.text])}, it cannot be read "
-            f"({error})"
-        ) from error
-    table = table.with_columns(pl.col(spec.id).cast(pl.String))
-    if table[spec.id].is_duplicated().any():
-        raise DataError(f"{path}: expected each item of {spec.id} once, received some twice")
-    ids = item_ids.cast(pl.String).alias(spec.id).to_frame()
-    if ids.join(table, on=spec.id, how="semi").is_empty():
-        raise DataError(f"{path}: expected items of the training file in the column {spec.id}, received others alone")
-    rows = ids.join(table, on=spec.id, how="left", maintain_order="left")
+    rows = read_item_rows(spec, spec.text, item_ids)
     is_words = {name: rows.schema[name] == pl.String for name in spec.text}
     words = [rows[name].fill_null("").to_list() for name in spec.text if is_words[name]]
     labels = [_labels(rows[name]) for name in spec.text if not is_words[name]]
@@ -61,6 +46,22 @@ def read_item_texts(spec: ItemTextsSpec, item_ids: pl.Series) -> ItemTexts:
         [" ".join(filter(None, parts)) for parts in zip(*words, strict=True)] if words else [""] * len(rows),
         [[label for part in parts for label in part] for parts in zip(*labels, strict=True)] or [[]] * len(rows),
     )
+
+
+def read_item_rows(spec: ItemTableSpec, columns: Sequence[str], item_ids: pl.Series) -> pl.DataFrame:
+    """Columns of a table of items, a row per item row; empty where the table lacks the item.
+
+    Raises:
+        DataError: the file is missing, lacks a column, has an item twice, or none of the items.
+    """
+    table = read_table(spec.file, list(dict.fromkeys([spec.id, *columns])))
+    table = table.with_columns(pl.col(spec.id).cast(pl.String))
+    if table[spec.id].is_duplicated().any():
+        raise DataError(f"{spec.file}: expected each item of {spec.id} once, received some twice")
+    ids = item_ids.cast(pl.String).alias(spec.id).to_frame()
+    if ids.join(table, on=spec.id, how="semi").is_empty():
+        raise DataError(f"{spec.file}: expected items of the training file in {spec.id}, received others alone")
+    return ids.join(table, on=spec.id, how="left", maintain_order="left")
 
 
 def _labels(column: pl.Series) -> list[list[str]]:

@@ -7,29 +7,29 @@ Legend of shapes: R lists or questions, E entries, L candidates of a sampled pro
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from aisle.data.item_labels import read_item_labels
 from aisle.data.item_lists import ItemLists
 from aisle.data.item_texts import read_item_texts
-from aisle.data.questions import NOBODY, ListSplit, Questions
-from aisle.data.tables import find_table
+from aisle.data.list_files import action_names, read_columns, read_pairs
+from aisle.data.questions import NOBODY, ListSplit, Questions, no_questions
+from aisle.data.time_splits import split_at_moments
 from aisle.errors import DataError
 from aisle.metrics import Targets
 from aisle.recipe.list_data import (
     GivenNegativesSpec,
     HeldOutUsersSpec,
     LeaveOneOutSpec,
-    ListColumnsSpec,
     ListDataSpec,
     PrefixesSpec,
     TestFileSpec,
+    TimeSpec,
 )
 
 
@@ -55,24 +55,32 @@ def split_lists(spec: ListDataSpec) -> tuple[ListSplit, pl.Series]:
         DataError: a file is missing or not as expected.
     """
     split, item_ids = _under_protocol(spec)
-    if spec.items is not None:
-        split = replace(split, item_texts=read_item_texts(spec.items, item_ids))
+    items = spec.items
+    if items is not None and items.text:
+        split = replace(split, item_texts=read_item_texts(items, item_ids))
+    if items is not None and (items.categories or items.numbers):
+        split = replace(split, item_labels=read_item_labels(items, item_ids))
     return split, item_ids
 
 
 def _under_protocol(spec: ListDataSpec) -> tuple[ListSplit, pl.Series]:
-    split = spec.split
+    split, pairs = spec.split, read_pairs(spec.train, spec.columns)
     if isinstance(split, LeaveOneOutSpec):
-        table = _table(_read(spec.train, spec.columns))
-        return leave_one_out(table.lists, len(table.item_ids), split), table.item_ids
-    if isinstance(split, HeldOutUsersSpec):
-        table = _table(_read(spec.train, spec.columns))
-        return held_out_users(table.lists, len(table.item_ids), split), table.item_ids
-    if isinstance(split, TestFileSpec):
-        return _with_test_file(spec, split)
-    if isinstance(split, PrefixesSpec):
-        return _with_prefixes(spec, split)
-    return _with_negatives(spec, split)
+        table = _table(pairs)
+        done, items = leave_one_out(table.lists, len(table.item_ids), split), table.item_ids
+    elif isinstance(split, HeldOutUsersSpec):
+        table = _table(pairs)
+        done, items = held_out_users(table.lists, len(table.item_ids), split), table.item_ids
+    elif isinstance(split, TestFileSpec):
+        done, items = _with_test_file(spec, split, pairs)
+    elif isinstance(split, TimeSpec):
+        table = _table(pairs.sort("user", "time", maintain_order=True))
+        done, items = split_at_moments(table.lists, len(table.item_ids), split), table.item_ids
+    elif isinstance(split, PrefixesSpec):
+        done, items = _with_prefixes(split, pairs)
+    else:
+        done, items = _with_negatives(spec, split, pairs)
+    return replace(done, actions=action_names(pairs)), items
 
 
 def leave_one_out(lists: ItemLists, num_items: int, spec: LeaveOneOutSpec) -> ListSplit:
@@ -84,9 +92,10 @@ def leave_one_out(lists: ItemLists, num_items: int, spec: LeaveOneOutSpec) -> Li
 
     def ask(num_hidden: int) -> Questions:
         known = lists.take(asks_R).without_last(num_hidden)
-        followed = lists.take(asks_R).without_last(num_hidden - 1).last(1).items_E
+        followed = lists.take(asks_R).without_last(num_hidden - 1).last(1)
         masked = None if spec.mask_last == 0 else known if spec.mask_last is None else known.last(spec.mask_last)
-        return Questions(known, _one_each(followed), asks_R, masked)
+        targets = _one_each(followed.items_E)
+        return Questions(known, targets, asks_R, masked, target_actions_E=followed.actions_E)
 
     kept_R = lists.sizes_R.copy()
     kept_R[asks_R] -= 1 if spec.train_on_validation else 2
@@ -105,19 +114,15 @@ def held_out_users(lists: ItemLists, num_items: int, spec: HeldOutUsersSpec) -> 
     def ask(rows_R: NDArray[np.int64]) -> Questions:
         of_users = lists.take(np.sort(rows_R))
         is_shown_E = _drawn(of_users, spec.shown, generator)
-        shown, hidden = _part(of_users, is_shown_E), _part(of_users, ~is_shown_E)
+        shown, hidden = of_users.where(is_shown_E), of_users.where(~is_shown_E)
         return Questions(shown, _all_of(hidden), np.full(len(of_users), NOBODY), shown)
 
     return ListSplit(num_items, lists.take(np.sort(train_R)), ask(valid_R), ask(test_R))
 
 
-def no_questions() -> Questions:
-    """Where nothing validates."""
-    return Questions(ItemLists.empty(0), Targets.from_lists([]), np.zeros(0, np.int64))
-
-
-def _with_test_file(spec: ListDataSpec, split: TestFileSpec) -> tuple[ListSplit, pl.Series]:
-    train_pairs, test_pairs = _read(spec.train, spec.columns), _read(split.test, spec.columns)
+def _with_test_file(spec: ListDataSpec, split: TestFileSpec, train_pairs: pl.DataFrame) -> tuple[ListSplit, pl.Series]:
+    sought = spec.columns.model_copy(update={"action": None, "time": None})
+    test_pairs = read_pairs(split.test, sought)
     items = _sorted_ids(train_pairs["item"], test_pairs["item"])
     table = _table(train_pairs, items)
     unknown = test_pairs.join(table.user_ids.to_frame("user"), on="user", how="anti").height
@@ -131,15 +136,14 @@ def _with_test_file(spec: ListDataSpec, split: TestFileSpec) -> tuple[ListSplit,
     if split.train_on_validation:
         return ListSplit(num_items, lists, no_questions(), test), items
     is_train_E = _drawn(lists, 1 - split.valid_fraction, np.random.default_rng(split.seed))
-    train, hidden = _part(lists, is_train_E), _part(lists, ~is_train_E)
+    train, hidden = lists.where(is_train_E), lists.where(~is_train_E)
     valid_R = np.flatnonzero(hidden.sizes_R > 0)
     shown = train.take(valid_R)
     valid = Questions(shown, _all_of(hidden.take(valid_R)), valid_R, shown)
     return ListSplit(num_items, train, valid, test), items
 
 
-def _with_prefixes(spec: ListDataSpec, split: PrefixesSpec) -> tuple[ListSplit, pl.Series]:
-    sessions = _read(spec.train, spec.columns)
+def _with_prefixes(split: PrefixesSpec, sessions: pl.DataFrame) -> tuple[ListSplit, pl.Series]:
     asked = read_columns(split.test, [split.prefix, split.target])
     flat = asked.select(pl.col(split.prefix).explode().alias("item"))["item"]
     items = _sorted_ids(sessions["item"], flat, asked[split.target])
@@ -156,8 +160,7 @@ def _with_prefixes(spec: ListDataSpec, split: PrefixesSpec) -> tuple[ListSplit, 
     return ListSplit(len(items), lists.take(np.arange(border)), valid, test), items
 
 
-def _with_negatives(spec: ListDataSpec, split: GivenNegativesSpec) -> tuple[ListSplit, pl.Series]:
-    pairs = _read(spec.train, spec.columns)
+def _with_negatives(spec: ListDataSpec, split: GivenNegativesSpec, pairs: pl.DataFrame) -> tuple[ListSplit, pl.Series]:
     asked = read_columns(split.test, [spec.columns.user, split.target, split.negatives]).sort(spec.columns.user)
     users = asked[spec.columns.user].cast(pairs["user"].dtype)
     held_back = pl.DataFrame({"user": users, "item": asked[split.target].cast(pairs["item"].dtype)})
@@ -201,45 +204,6 @@ def _never_taken(known: ItemLists, target_R: NDArray[np.int32], num_items: int, 
     return ItemLists.of(drawn)
 
 
-def _read(name: str, columns: ListColumnsSpec) -> pl.DataFrame:
-    """Pairs ``user`` and ``item`` of a file, users together and in the order of their ids, items in their order."""
-    if columns.items is not None:
-        frame = read_columns(name, [columns.user, columns.items])
-        frame = frame.select(pl.col(columns.user).alias("user"), pl.col(columns.items).alias("item"))
-        return frame.sort("user", maintain_order=True).explode("item").drop_nulls()
-    assert columns.item is not None, "the specification has one of the two"
-    wanted = [name for name in (columns.user, columns.item, columns.order, columns.value) if name is not None]
-    frame = read_columns(name, wanted)
-    if columns.value is not None:
-        frame = frame.filter(pl.col(columns.value) >= columns.min_value)
-    by = [columns.user] if columns.order is None else [columns.user, columns.order]
-    frame = frame.sort(by, maintain_order=True)
-    return frame.select(pl.col(columns.user).alias("user"), pl.col(columns.item).alias("item"))
-
-
-def read_columns(name: str, columns: list[str]) -> pl.DataFrame:
-    """Columns of a Parquet or CSV file, all with values; a relative name is sought as :func:`find_table` does.
-
-    Raises:
-        DataError: the file is missing, lacks a column, or has empty values.
-    """
-    path = find_table(name)
-    read: Callable[[Path], pl.LazyFrame] = pl.scan_parquet if path.suffix == ".parquet" else pl.scan_csv
-    try:
-        frame = read(path)
-        missing = [column for column in columns if column not in frame.collect_schema().names()]
-        if missing:
-            raise DataError(
-                f"{path}: expected the columns {', '.join(columns)}, received {', '.join(frame.collect_schema())}"
-            )
-        table = frame.select(columns).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{path}: expected Parquet or CSV, it cannot be read ({error})") from error
-    if any(table[column].null_count() for column in columns):
-        raise DataError(f"{path}: expected values in the columns {', '.join(columns)}, received empty ones")
-    return table
-
-
 def _table(pairs: pl.DataFrame, items: pl.Series | None = None) -> ListTable:
     if items is None:
         items = _sorted_ids(pairs["item"])
@@ -250,11 +214,13 @@ def _table(pairs: pl.DataFrame, items: pl.Series | None = None) -> ListTable:
 
 
 def _lists_of(pairs: pl.DataFrame, users: pl.Series, items: pl.Series) -> ItemLists:
-    """The items of each of ``users``, in the order of the pairs."""
+    """The items of each of ``users``, in the order of the pairs, with what else is known of them."""
     places = pl.DataFrame({"user": users, "row": np.arange(len(users))})
     placed = pairs.join(places, on="user", how="left", maintain_order="left").sort("row", maintain_order=True)
     sizes_R = np.bincount(placed["row"].to_numpy(), minlength=len(users))
-    return ItemLists.of_sizes(sizes_R, _rows_of(placed["item"], items))
+    lists = ItemLists.of_sizes(sizes_R, _rows_of(placed["item"], items))
+    actions_E = placed["action"].to_physical().to_numpy().astype(np.int32) if "action" in placed.columns else None
+    return replace(lists, actions_E=actions_E, times_E=placed["time"].to_numpy() if "time" in placed.columns else None)
 
 
 def _sorted_ids(*columns: pl.Series) -> pl.Series:
@@ -284,8 +250,3 @@ def _drawn(lists: ItemLists, share: float, generator: np.random.Generator) -> ND
     is_drawn_E = np.zeros(len(lists.items_E), np.bool_)
     is_drawn_E[order_E] = lists.position_E < np.repeat(counts_R, sizes_R)
     return is_drawn_E
-
-
-def _part(lists: ItemLists, is_kept_E: NDArray[np.bool_]) -> ItemLists:
-    sizes_R = np.bincount(lists.list_E[is_kept_E], minlength=len(lists))
-    return ItemLists.of_sizes(sizes_R, lists.items_E[is_kept_E])

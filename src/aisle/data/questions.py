@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from aisle.data.item_labels import ItemLabels
 from aisle.data.item_lists import ItemLists
 from aisle.data.item_texts import ItemTexts
 from aisle.errors import DataError
@@ -30,6 +31,8 @@ class Questions:
         users_R: The asker's list among the training lists, or :data:`NOBODY`, int64.
         candidates_RK: Where a protocol ranks a sample only: the items that are ranked, the target first, -1 behind
             the last one.
+        target_actions_E: What was done with each target, as in :class:`ItemLists`; missing: not known.
+        num_left_out: How many others sought something and are not asked, for they have no history.
     """
 
     histories: ItemLists
@@ -37,6 +40,8 @@ class Questions:
     users_R: NDArray[np.int64]
     masked: ItemLists | None = None
     candidates_RK: NDArray[np.int32] | None = None
+    target_actions_E: NDArray[np.int32] | None = None
+    num_left_out: int = 0
 
     def __post_init__(self) -> None:
         sizes = {len(self.histories), len(self.targets), len(self.users_R)}
@@ -49,7 +54,7 @@ class Questions:
 
     def take(self, rows: NDArray[np.int64] | slice) -> Questions:
         """Some of the questions, in the given order."""
-        lists = ItemLists(self.targets.indptr, self.targets.items.astype(np.int32)).take(rows)
+        lists = ItemLists(self.targets.indptr, self.targets.items.astype(np.int32), self.target_actions_E).take(rows)
         return replace(
             self,
             histories=self.histories.take(rows),
@@ -57,6 +62,7 @@ class Questions:
             users_R=self.users_R[rows],
             masked=None if self.masked is None else self.masked.take(rows),
             candidates_RK=None if self.candidates_RK is None else self.candidates_RK[rows],
+            target_actions_E=lists.actions_E,
         )
 
     def is_repeat_R(self) -> NDArray[np.bool_]:
@@ -66,6 +72,11 @@ class Questions:
         histories = self.histories
         same_E = histories.items_E == np.repeat(self.targets.items, histories.sizes_R)
         return np.bincount(histories.list_E[same_E], minlength=len(self)) > 0
+
+
+def no_questions() -> Questions:
+    """Where nothing validates."""
+    return Questions(ItemLists.empty(0), Targets.from_lists([]), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,10 @@ class ListSplit:
         test: Questions that are reported.
         protocol: Names what is ranked in metrics, as ``full`` or ``sampled-99``.
         item_texts: What items say of themselves, where the recipe names it.
+        item_labels: Labels of items, where the recipe names them.
+        actions: The name of each action that lists hold, where the recipe names them.
+        train_and_valid: What trains once nothing is left to choose: first the lists of ``train``, longer. Missing: the
+            validation targets go behind them.
     """
 
     num_items: int
@@ -87,6 +102,9 @@ class ListSplit:
     test: Questions
     protocol: str = "full"
     item_texts: ItemTexts | None = None
+    item_labels: ItemLabels | None = None
+    actions: tuple[str, ...] = ()
+    train_and_valid: ItemLists | None = None
 
     def __post_init__(self) -> None:
         parts = [self.train, self.valid.histories, self.test.histories]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from aisle.recipe.data import FileName
 from aisle.recipe.strict import Strict
@@ -13,11 +14,25 @@ _Column = Annotated[str, Field(min_length=1)]
 _Share = Annotated[float, Field(gt=0, lt=1)]
 
 
+def _seconds(value: object) -> object:
+    """Of a date its seconds since 1970, in UTC where it says nothing else; of another value itself."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, date):
+        moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return value
+
+
+_Moment = Annotated[int, BeforeValidator(_seconds)]
+
+
 class ListColumnsSpec(Strict):
     """The columns of a file: one row per interaction (``item``), or one per user with a list (``items``).
 
     ``order`` sorts the interactions of a user; without it they are in the order of the file. With ``min_value`` only
-    rows count whose ``value`` is at least that.
+    rows count whose ``value`` is at least that. ``action`` (what was done with the item: any values) and ``time``
+    (seconds, or dates) are for models that are told to read them.
     """
 
     user: _Column = "user_id"
@@ -26,13 +41,15 @@ class ListColumnsSpec(Strict):
     order: _Column | None = None
     value: _Column | None = None
     min_value: float | None = None
+    action: _Column | None = None
+    time: _Column | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         if (self.item is None) == (self.items is None):
             raise ValueError("expected either item (a row per interaction) or items (a list per row)")
-        if self.items is not None and (self.order or self.value):
-            raise ValueError("order, value: expected them with item, a file of lists has its order already")
+        if self.items is not None and (self.order or self.value or self.action or self.time):
+            raise ValueError("order, value, action, time: expected them with item, a file of lists has its order alone")
         if (self.value is None) != (self.min_value is None):
             raise ValueError("expected value and min_value together")
         return self
@@ -106,17 +123,58 @@ class GivenNegativesSpec(Strict):
     train_on_validation: bool = False
 
 
+class TimeSpec(Strict):
+    """Events before ``valid_from`` train, those from there to ``test_from`` validate, later ones are tested.
+
+    Either is a moment (a date, or seconds) or a share: 0.8 stands behind the first 80 % of all events. Lists are in the
+    order of ``columns.time``; events of one second in that of ``order``, or of the file. Asked are those who did
+    something before the part, and sought is what they take in it: ``all`` of it, or the ``next`` item alone. What is
+    masked (their last ``mask_last`` items; missing: all they have, 0: none) is not sought. Others are left out and
+    counted.
+
+    ``train_on_validation``: what is before ``test_from`` trains, and nothing validates.
+    """
+
+    kind: Literal["time"]
+    valid_from: _Share | _Moment = 0.8
+    test_from: _Share | _Moment = 0.9
+    targets: Literal["all", "next"] = "all"
+    mask_last: NonNegativeInt | None = None
+    train_on_validation: bool = False
+
+
 ListSplitSpec = Annotated[
-    LeaveOneOutSpec | TestFileSpec | HeldOutUsersSpec | PrefixesSpec | GivenNegativesSpec, Field(discriminator="kind")
+    LeaveOneOutSpec | TestFileSpec | HeldOutUsersSpec | PrefixesSpec | GivenNegativesSpec | TimeSpec,
+    Field(discriminator="kind"),
 ]
 
 
-class ItemTextsSpec(Strict):
-    """A file with a row per item (``id``); columns of strings are words, those of lists or numbers are labels."""
+class ItemTableSpec(Strict):
+    """A file with a row per item (``id``), and what its columns are for.
+
+    ``text`` is compared by models of content: columns of strings are words, those of lists or numbers are labels.
+    Models of sequences, and ``acf``, read labels: the values of ``categories`` (of a list each of them; of a string its
+    parts between ``separator``, where that is given), and of ``numbers``, as a price, which of ``intervals`` with
+    equally many items.
+    """
 
     file: FileName
     id: _Column = "item_id"
-    text: Annotated[list[_Column], Field(min_length=1)]
+    text: list[_Column] = []
+    categories: list[_Column] = []
+    separator: Annotated[str, Field(min_length=1)] | None = None
+    numbers: list[_Column] = []
+    intervals: Annotated[int, Field(ge=2)] = 10
+
+    @model_validator(mode="after")
+    def _names_columns(self) -> Self:
+        if not (self.text or self.categories or self.numbers):
+            raise ValueError("expected columns in text, categories or numbers, received none")
+        if self.separator is not None and not self.categories:
+            raise ValueError(
+                f"separator: expected columns in categories that it parts, received {self.separator!r} alone"
+            )
+        return self
 
 
 class ListDataSpec(Strict):
@@ -128,4 +186,16 @@ class ListDataSpec(Strict):
     train: FileName
     columns: ListColumnsSpec
     split: ListSplitSpec
-    items: ItemTextsSpec | None = None
+    items: ItemTableSpec | None = None
+
+    @model_validator(mode="after")
+    def _moments_need_times(self) -> Self:
+        if isinstance(self.split, TimeSpec) and self.columns.time is None:
+            raise ValueError("columns: expected time, for the split is one by time, received none")
+        return self
+
+    @model_validator(mode="after")
+    def _prefixes_are_items_alone(self) -> Self:
+        if isinstance(self.split, PrefixesSpec) and (self.columns.action or self.columns.time):
+            raise ValueError("columns: expected no action or time, a test file of prefixes holds items alone")
+        return self

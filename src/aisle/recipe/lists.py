@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.list_data import ListDataSpec
 from aisle.recipe.list_models.collaborative import (
     BprSpec,
+    ExplicitSvdSpec,
     GraphFilterSpec,
     ImplicitAlsSpec,
     ItemKnnSpec,
@@ -57,6 +58,7 @@ FittedModelSpec = (
     | ListEaseSpec
     | GraphFilterSpec
     | PureSvdSpec
+    | ExplicitSvdSpec
     | ImplicitAlsSpec
     | BprSpec
     | MarkovSpec
@@ -112,3 +114,12 @@ class ListRecipe(Strict):
     model: Annotated[ListModelSpec, Field(discriminator="kind")]
     train: ListTrainingSpec = ListTrainingSpec()
     metrics: Annotated[list[Metric], Field(min_length=1)] = ["ndcg@10", "hr@10"]
+
+    @model_validator(mode="after")
+    def _trains_at_least_what_it_pretrains(self) -> Self:
+        if isinstance(self.model, NeuMfSpec) and self.model.pretraining_epochs > self.train.epochs:
+            raise ValueError(
+                f"model.pretraining_epochs: expected train.epochs ({self.train.epochs}) at most, received "
+                f"{self.model.pretraining_epochs}; lower it, or train for more epochs"
+            )
+        return self

@@ -6,9 +6,9 @@ tables stand in the recipe's ``tables``.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.strict import Strict
 
@@ -171,6 +171,15 @@ class HistoryModelSpec(Strict):
     deep_layers: Layers = [200, 80]
     numeric: Numeric = "linear"
     dropout: Dropout = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_history(cls, data: Any) -> Any:
+        missing = [name for name in ("histories", "length_column") if isinstance(data, dict) and name not in data]
+        if missing:
+            names = " and ".join(missing)
+            raise ValueError(f"expected {names}, as the recipe ml-1m-din has, received none; give them with the kind")
+        return data
 
 
 class DinModelSpec(HistoryModelSpec):

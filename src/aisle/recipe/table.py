@@ -50,7 +50,7 @@ class TableRecipe(Strict):
     def _labels_fit(self) -> Self:
         tasks = self.data.tasks
         if isinstance(self.model, MULTI_TASK_SPECS) != bool(tasks):
-            wanted = "a model of several" if tasks else "data.labels"
+            wanted = "one label" if tasks else "several data.labels, as simulated-multi-task has"
             raise ValueError(f"model {self.model.kind}: expected {wanted}, received {len(tasks) or 1} label(s)")
         if isinstance(self.model, EsmmSpec) and len(tasks) != 2:
             raise ValueError(f"model esmm: expected data.labels of a click and a purchase, received {list(tasks)}")

@@ -10,6 +10,7 @@ from aisle.data.item_lists import ItemLists
 from aisle.data.questions import NOBODY, Questions
 from aisle.metrics import Targets
 from aisle.models.collaborative import DMF, GMF, NNMF, NeuMF, PairMLP
+from aisle.models.collaborative.vector_pairs import pair_penalty
 
 LISTS = ItemLists.of([[0, 1], [1, 2, 4], [3]])
 NUM_ITEMS = 5
@@ -39,6 +40,38 @@ def questions(candidates_RK: np.ndarray | None = None) -> Questions:
 def scores_of(network: GMF | PairMLP | NeuMF | NNMF | DMF) -> torch.Tensor:
     with torch.no_grad():
         return network(torch.arange(3), torch.arange(NUM_ITEMS).expand(3, -1))
+
+
+def test_long_vectors_cost_as_often_as_they_are_looked_up_by_hand() -> None:
+    users_UD, items_VD = torch.tensor([[1.0, 2.0], [9.0, 9.0]]), torch.tensor([[3.0, 0.0], [0.0, 1.0], [9.0, 9.0]])
+    pairs = torch.tensor([0]), torch.tensor([[0, 1, 1]])  # user 0 in each of three pairs
+    weighed = pair_penalty(users_UD, items_VD, *pairs, torch.tensor([1.0, 0.5]))
+    assert weighed.item() == pytest.approx((1 + 0.5 * 4) + (9 + 2 * 0.5 * 1) / 3)
+
+
+def test_a_gmf_cannot_escape_its_penalty_by_greater_weights() -> None:
+    network = GMF(2, 2, dimension=2, generator=generator())
+    pairs = torch.tensor([0, 1]), torch.tensor([[0, 1], [1, 0]])
+    with torch.no_grad():
+        network.weight_D.copy_(torch.tensor([-0.5, 2.0]))
+        logits_BC, penalty = network(*pairs), network.penalty(*pairs)
+        assert penalty.item() > 0
+        network.users_UD /= 3
+        network.items_VD /= 3
+        network.weight_D *= 9
+        torch.testing.assert_close(network(*pairs), logits_BC)
+        torch.testing.assert_close(network.penalty(*pairs), penalty)
+
+
+def test_long_vectors_of_neumf_cost_what_those_of_its_parts_do() -> None:
+    network = NeuMF(2, 3, dimension=2, mlp_dimension=1, hidden=[2], generator=generator())
+    pairs = torch.tensor([1]), torch.tensor([[2, 0]])
+    with torch.no_grad():
+        network.mlp.users_UD.copy_(torch.tensor([[7.0], [2.0]]))
+        network.mlp.items_VD.copy_(torch.tensor([[1.0], [7.0], [3.0]]))
+        assert network.mlp.penalty(*pairs).item() == pytest.approx(4 + (9 + 1) / 2)
+        expected = network.gmf.penalty(*pairs) + network.mlp.penalty(*pairs)
+        torch.testing.assert_close(network.penalty(*pairs), expected)
 
 
 @pytest.mark.parametrize("kind", ["gmf", "mlp", "neumf", "nnmf", "dmf"])

@@ -42,6 +42,8 @@ HSTU = HstuSpec(kind="hstu", num_layers=1, **SMALL)
 LOCAL_HSTU = HSTU.model_copy(update={"convolution": 3})
 GRU4REC = Gru4RecSpec(kind="gru4rec", **SMALL)
 BERT4REC = Bert4RecSpec(kind="bert4rec", num_blocks=1, mask_share=0.3, last_share=0.5, **SMALL)
+TWO_BLOCKS = SASREC.model_copy(update={"num_blocks": 2, "num_heads": 2})
+TWO_LAYERS = LOCAL_HSTU.model_copy(update={"num_layers": 2, "num_heads": 2})
 YOUTUBE_DNN = YoutubeDnnSpec(kind="youtube-dnn", hidden=[32], normalize=False, **SMALL)
 
 
@@ -79,6 +81,16 @@ class TestHstuWithConvolution(ExportedContract):
 
 class TestGru4Rec(ExportedContract):
     spec = GRU4REC
+
+
+class TestSasrecWithHardNegatives(ExportedContract):
+    spec = SASREC.model_copy(update={"loss": ItemLossSpec(negatives=12, hard=3, temperature=0.1)})
+    epochs = 25
+
+
+class TestSasrecWithInBatchNegatives(ExportedContract):
+    spec = SASREC.model_copy(update={"loss": ItemLossSpec(in_batch=True, log_q=True, temperature=0.1)})
+    epochs = 25
 
 
 class TestBert4Rec(ExportedContract):
@@ -153,6 +165,19 @@ def test_padding_behind_a_sequence_changes_nothing(spec: SequenceModelSpec) -> N
         torch.testing.assert_close(padded_BTD[:, :3], alone_BTD)
 
 
+@pytest.mark.parametrize("spec", [*MODELS[:-1], TWO_BLOCKS, TWO_LAYERS], ids=[*NAMES[:-1], "two-blocks", "two-layers"])
+@pytest.mark.parametrize("length", [1, 12])
+def test_the_last_position_is_asked_alone_as_among_all(spec: SequenceModelSpec, length: int) -> None:
+    network = network_of(spec)
+    items_BT = torch.randint(0, 20, (5, length), generator=torch.Generator().manual_seed(1))
+    last_B = torch.tensor([0, 3, 7, 11, 5]).clamp(max=length - 1)
+    items_BT[torch.arange(length) > last_B[:, None]] = -1
+    with torch.no_grad():
+        among_all_BTD = network(items_BT)
+        alone_BD = network.last_queries(network.embed(items_BT), last_B)
+    torch.testing.assert_close(alone_BD, among_all_BTD[torch.arange(5), last_B])
+
+
 @pytest.mark.parametrize("spec", MODELS, ids=NAMES)
 def test_first_weights_depend_on_the_seed_alone(spec: SequenceModelSpec) -> None:
     weights = []
@@ -186,6 +211,34 @@ def test_a_loss_that_leaves_out_known_items_wants_all_others_and_the_past_alone(
         ItemLossSpec(skip_known=True, negatives=8)
     with pytest.raises(ValidationError, match="expected a model that reads from the past alone, received bert4rec"):
         Bert4RecSpec(kind="bert4rec", loss=ItemLossSpec(skip_known=True))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hard": 4}, r"loss.hard: expected fewer than negatives \(0\), received 4"),
+        ({"hard": 4, "negatives": 4}, r"loss.hard: expected fewer than negatives \(4\), received 4"),
+        ({"hard": 4, "negatives": 8, "kind": "gbce"}, "loss.hard: expected 0 with gbce, .*, received 4"),
+        ({"hard": 4, "negatives": 8, "log_q": True}, "loss.hard: expected 0 with log_q, .*, received 4"),
+        ({"hard": 4, "in_batch": True, "log_q": True}, "loss.hard: expected 0 with log_q, .*, received 4"),
+        ({"in_batch": True, "negatives": 8}, "loss.in_batch: expected no negatives beside it, received 8"),
+        (
+            {"in_batch": True, "popularity_power": 0.5},
+            "loss.in_batch: expected no popularity_power beside it, received",
+        ),
+        ({"in_batch": True, "skip_known": True}, "loss.in_batch: expected no skip_known beside it, received True"),
+        ({"in_batch": True, "kind": "gbce"}, "loss.in_batch: expected another loss than gbce"),
+        ({"in_batch": True, "kind": "bpr", "log_q": True}, "loss.log_q: expected false with bpr, received true"),
+    ],
+)
+def test_negatives_that_do_not_go_together_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ItemLossSpec.model_validate(options)
+
+
+def test_a_batch_of_one_sequence_has_no_others() -> None:
+    with pytest.raises(ValidationError, match=r"batch_size: expected 2 or more with loss.in_batch, received 1"):
+        SasrecSpec(kind="sasrec", batch_size=1, loss=ItemLossSpec(in_batch=True))
 
 
 @pytest.mark.parametrize("spec", [SASREC, BERT4REC])

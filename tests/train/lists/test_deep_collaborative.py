@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 
+from aisle.data.item_labels import ItemLabels
 from aisle.data.item_lists import ItemLists
 from aisle.data.questions import ListSplit
+from aisle.errors import ConfigError
 from aisle.recipe.list_models.deep_collaborative import (
     AcfSpec,
     DmfSpec,
@@ -103,6 +107,25 @@ class TestAcf(TrainedContract):
     spec = AcfSpec(kind="acf", batch_size=64, dimension=8, attention=4, max_history=5)
 
 
+WITH_COMPONENTS = AcfSpec(kind="acf", batch_size=64, dimension=8, attention=4, max_history=5, components=True)
+
+
+def with_labels(split: ListSplit) -> ListSplit:
+    """Each item has a label that says its parity, and every third one a second label."""
+    labels_VL = np.zeros((split.num_items, 3), np.float32)
+    labels_VL[np.arange(split.num_items), np.arange(split.num_items) % 2] = 1
+    labels_VL[::3, 2] = 1
+    return replace(split, item_labels=ItemLabels(sparse.csr_matrix(labels_VL), ("even", "odd", "third")))
+
+
+class TestAcfWithComponents(TrainedContract):
+    build = build_acf
+    spec = WITH_COMPONENTS
+
+    def told(self, split: ListSplit) -> ListSplit:
+        return with_labels(split)
+
+
 class TestMultVae(TrainedContract):
     knows_users = False
     build = build_mult_vae
@@ -129,13 +152,30 @@ def test_what_was_taken_above_others_by_hand() -> None:
 
 def test_parts_of_neumf_learn_what_they_would_alone() -> None:
     split = checkerboard_world()
-    spec = NeuMfSpec(kind="neumf", dimension=4, mlp_dimension=4, hidden=[8, 4], pretraining_epochs=2, **SMALL)
-    neumf, gmf = build_neumf(spec, split), build_gmf(GmfSpec(kind="gmf", dimension=4, **SMALL), split)
+    small = {**SMALL, "l2": 0.02}
+    spec = NeuMfSpec(kind="neumf", dimension=4, mlp_dimension=4, hidden=[8, 4], pretraining_epochs=2, **small)
+    neumf, gmf = build_neumf(spec, split), build_gmf(GmfSpec(kind="gmf", dimension=4, **small), split)
     for trainee in (neumf, gmf):
         train_lists(trainee, LoopSettings(epochs=2, learning_rate=0.01), None)
     states = [trainee.network.state_dict() for trainee in (neumf, gmf)]
     for name, alone in states[1].items():
         torch.testing.assert_close(states[0][f"gmf.{name}"], alone)
+
+
+@pytest.mark.parametrize(
+    ("build", "spec"),
+    [
+        (build_gmf, GmfSpec(kind="gmf", dimension=4, **SMALL)),
+        (build_ncf_mlp, NcfMlpSpec(kind="ncf-mlp", dimension=4, hidden=[8], **SMALL)),
+        (build_neumf, NeuMfSpec(kind="neumf", dimension=4, mlp_dimension=4, hidden=[8], **SMALL)),
+    ],
+)
+def test_half_of_l2_times_the_penalty_joins_the_loss(build: Callable[..., Any], spec: Any) -> None:
+    split = checkerboard_world()
+    free, held = build(spec, split), build(spec.model_copy(update={"l2": 3.0}), split)
+    batch = next(free.epoch(0))
+    penalty = free.network.penalty(batch.users_B, batch.items_BC)
+    assert (held.loss(batch) - free.loss(batch)).item() == pytest.approx(1.5 * penalty.item(), rel=1e-3)
 
 
 def test_the_divergence_weighs_more_from_step_to_step() -> None:
@@ -166,15 +206,24 @@ def test_an_autoencoder_reads_each_item_of_a_user_once() -> None:
     assert histories == [[0, 2], [1]]
 
 
+def test_components_that_the_data_does_not_name() -> None:
+    with pytest.raises(ConfigError, match=r"model.components: expected data.items with categories or numbers"):
+        build_acf(WITH_COMPONENTS, checkerboard_world())
+
+
+def test_components_that_do_not_fit_into_memory() -> None:
+    many = WITH_COMPONENTS.model_copy(update={"batch_size": 2**20, "max_history": 2**10})
+    with pytest.raises(ConfigError, match=r"expected components of 1024 MiB at most, received 24576 MiB for 3 labels"):
+        build_acf(many, with_labels(checkerboard_world()))
+
+
 def test_attention_reads_components() -> None:
-    """Users of the checkerboard, whose items have a component that says their parity, and some a second one."""
+    """Scores as they are trained and as they are served are the same."""
     split = checkerboard_world()
-    parity_V = torch.arange(split.num_items) % 2
-    components_VMF = torch.zeros(split.num_items, 2, 2)
-    components_VMF[torch.arange(split.num_items), 0, parity_V] = 1
-    components_VMF[::3, 1] = 0.5
-    spec = AcfSpec(kind="acf", batch_size=64, dimension=8, attention=4, max_history=5)
-    trainee = build_acf(spec, split, components_VMF=components_VMF, seed=1)
+    trainee = build_acf(WITH_COMPONENTS, with_labels(split), seed=1)
+    components_VMF = trainee.network.components.components_VMF
+    assert components_VMF[0].tolist() == [[1, 0, 0], [0, 0, 1]]
+    assert components_VMF[1].tolist() == [[0, 1, 0], [0, 0, 0]]
     train_lists(trainee, LoopSettings(epochs=2, learning_rate=0.03), None)
     users = torch.arange(len(split.train))
     # No history holds what is left out, an item that nobody took in training: all of it is read, as it is served.

@@ -16,7 +16,7 @@ from aisle.data.questions import Questions
 from aisle.errors import ConfigError, DataError
 from aisle.metrics import Targets
 from aisle.recipe import ListRecipe
-from aisle.recipe.list_data import ItemTextsSpec
+from aisle.recipe.list_data import ItemTableSpec
 from aisle.recipe.list_models.ensemble import EnsembleSpec
 from aisle.train.lists.directory import MODEL_FOLDER, ListDirectory
 from aisle.train.lists.ensemble import Ensemble
@@ -78,7 +78,7 @@ def test_a_member_that_reads_what_items_say_belongs_to_others(tmp_path: Path) ->
     rules = train(make_list_recipe(data, {"kind": "rules"}), tmp_path / "rules")
     items = pl.read_parquet(data).select("item").unique().with_columns(parity=pl.int_range(pl.len()) % 2)
     items.write_parquet(tmp_path / "items.parquet")
-    texts = ItemTextsSpec(file=str(tmp_path / "items.parquet"), id="item", text=["parity"])
+    texts = ItemTableSpec(file=str(tmp_path / "items.parquet"), id="item", text=["parity"])
     plain = make_list_recipe(data, {"kind": "content"})
     recipe = plain.model_copy(update={"data": plain.data.model_copy(update={"items": texts})})
     content = train(recipe, tmp_path / "content")

@@ -107,6 +107,19 @@ def test_negatives_are_drawn_by_seed_and_epoch() -> None:
     assert len(set(negatives(0, 1))) > 30, "batches have negatives of their own"
 
 
+def test_hard_negatives_are_chosen_among_distinct_ones() -> None:
+    """Of eight draws of three items each counts once; the hardest of them is the one that scores highest."""
+    lists = ItemLists.of([[0, 1], [2, 1]])
+    trainee = trainee_of(lists, 3, num_negatives=8, loss="bpr", hard=1, seed=1)
+    (batch,) = trainee.epoch(0)
+    assert batch.negatives_S is not None
+    assert batch.negatives_S.tolist() == [0, 1, 2]
+    items_VD = trainee.network.item_vectors()
+    scores_NV = items_VD[batch.items_BT[:, 0]] @ items_VD.T
+    gaps_N = scores_NV[:, 1] - scores_NV[:, [0, 2]].amax(1)
+    assert trainee.loss(batch).item() == pytest.approx(functional.softplus(-gaps_N).mean().item(), rel=1e-5)
+
+
 @pytest.mark.parametrize(("power", "share"), [(0.0, 0.25), (1.0, 0.7), (0.5, 7**0.5 / (7**0.5 + 1 + 1 + 1))])
 def test_negatives_follow_how_often_items_occur(power: float, share: float) -> None:
     lists = ItemLists.of([[0, 0, 0, 0, 1], [0, 0, 0, 2, 3]])
@@ -134,16 +147,44 @@ def test_the_softmax_over_drawn_negatives_corrects_where_it_is_told(log_q: bool)
     assert batch.negatives_S is not None
     items_VD = trainee.network.item_vectors()
     has_target_BT = batch.targets_BT >= 0
-    log_expected_V = torch.log(3 * torch.tensor([4, 1, 1]) / 6) if log_q else None
+    log_expected_S = torch.log(3 * torch.tensor([4, 1, 1]) / 6)[batch.negatives_S] if log_q else None
     expected = sampled_loss(
         "softmax",
         items_VD[batch.items_BT[has_target_BT]],
         items_VD,
         batch.targets_BT[has_target_BT],
         batch.negatives_S,
-        log_expected_V=log_expected_V,
+        log_expected_S=log_expected_S,
     )
     assert trainee.loss(batch).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("log_q", [False, True])
+def test_what_other_lists_of_the_batch_seek_by_hand(log_q: bool) -> None:
+    """The first list seeks 1 and 2, the second 2: the items 1 and 2 occur 2 and 3 times of 7."""
+    lists = ItemLists.of([[0, 1, 2], [1, 2], [2], [3]])
+    trainee = trainee_of(lists, 4, in_batch=True, log_q=log_q)
+    (batch,) = trainee.epoch(0)
+    assert batch.negatives_S is None
+    # Three positions in two lists: others seek 1.5 on average. Only 2 stands against 1, and 1 against the second 2.
+    weights = [1 / (1 - (1 - share) ** 1.5) if log_q else 1.0 for share in (3 / 7, 2 / 7)]
+    scores_VV = (trainee.network.item_vectors() @ trainee.network.item_vectors().T).exp()
+    first = scores_VV[0, 1] / (scores_VV[0, 1] + weights[0] * scores_VV[0, 2])
+    second = scores_VV[1, 2] / (scores_VV[1, 2] + weights[1] * scores_VV[1, 1])
+    # The 2 of the first list has no negative: the second list seeks 2 alone, which is its target.
+    expected = -(first.log() + second.log()) / 3
+    assert trainee.loss(batch).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_hardest_of_what_others_seek() -> None:
+    lists = ItemLists.of([[0, 1], [0, 2], [0, 3]])
+    trainee = trainee_of(lists, 4, in_batch=True, loss="bpr", hard=1)
+    (batch,) = trainee.epoch(0)
+    items_VD = trainee.network.item_vectors()
+    scores = (items_VD @ items_VD[0]).tolist()[1:]
+    gaps = [score - max(scores[:row] + scores[row + 1 :]) for row, score in enumerate(scores)]
+    expected = functional.softplus(-torch.tensor(gaps)).mean()
+    assert trainee.loss(batch).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 #: Three lists of 5, 3 and 1 items, padded.
@@ -186,6 +227,10 @@ def test_a_trainee_asks_as_its_task_says() -> None:
 def test_only_the_softmax_can_do_without_negatives() -> None:
     with pytest.raises(ValueError, match="num_negatives: expected 1 or more for the loss bpr, received 0"):
         trainee_of(loss="bpr")
+    with pytest.raises(ValueError, match="num_negatives: expected 1 or more for hard negatives, received 0"):
+        trainee_of(hard=2)
+    with pytest.raises(ValueError, match="num_negatives: expected 0 with in_batch, received 8"):
+        trainee_of(num_negatives=8, in_batch=True)
 
 
 def test_scores_are_cosines_where_they_are_told_to_be() -> None:

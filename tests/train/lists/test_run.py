@@ -70,6 +70,59 @@ def test_what_a_blend_has_learned_does_not_validate_it(lists: Path, tmp_path: Pa
     assert ("valid/hr@1/full" in metrics) == (not refit)
 
 
+def test_side_information_from_files_to_the_bundle_and_back(lists: Path, tmp_path: Path) -> None:
+    items = pl.DataFrame({"item": [f"i{row:03d}" for row in range(NUM_ITEMS)]})
+    items = items.with_columns(kind=pl.int_range(pl.len()) % 3, price=pl.int_range(pl.len()) * 2.5)
+    items.write_csv(tmp_path / "items.csv")
+    events = pl.read_parquet(lists).with_columns(
+        did=pl.when(pl.col("at") > 1).then(pl.lit("buy")).otherwise(pl.lit("view"))
+    )
+    events.write_parquet(tmp_path / "events.parquet")
+    recipe = make_list_recipe(tmp_path / "events.parquet", SASREC)
+    data, model = recipe.data.model_dump(), {**SASREC, "side": {"items": "both", "actions": True, "gaps": True}}
+    data["columns"] |= {"action": "did", "time": "at"}
+    data["items"] = {
+        "file": str(tmp_path / "items.csv"),
+        "id": "item",
+        "categories": ["kind"],
+        "numbers": ["price"],
+        "intervals": 6,
+    }
+    told = recipe.model_validate({**recipe.model_dump(), "data": data, "model": model})
+    run, without = train(told, tmp_path / "told"), train(recipe, tmp_path / "without")
+    metrics = run.read_metrics()
+    assert metrics["parameters"] - without.read_metrics()["parameters"] == 8 * (3 + 6 + 2 + 34), "labels, actions, gaps"
+    assert evaluate(run)["metrics"] == {
+        name: pytest.approx(value) for name, value in metrics["metrics"].items() if name.startswith("test/")
+    }
+    assert run.answers().asked == without.answers().asked, "the test is the same"
+    events.with_columns(did=pl.col("did").replace("view", "zoom")).write_parquet(tmp_path / "events.parquet")
+    with pytest.raises(DataError, match="expected the actions of the run's training, received others"):
+        evaluate(run)
+
+
+def test_components_of_items_from_files_to_the_bundle_and_back(lists: Path, tmp_path: Path) -> None:
+    items = pl.DataFrame({"item": [f"i{row:03d}" for row in range(NUM_ITEMS)]})
+    items = items.with_columns(kinds=pl.Series(["a|b", "b|c", "c"] * (NUM_ITEMS // 3)))
+    items.write_csv(tmp_path / "items.csv")
+    acf = {"kind": "acf", "dimension": 4, "attention": 2, "max_history": 5, "batch_size": 32}
+    plain = make_list_recipe(lists, acf)
+    with pytest.raises(ConfigError, match=r"model.components: expected data.items"):
+        train(make_list_recipe(lists, {**acf, "components": True}), tmp_path / "refused")
+    data = plain.data.model_dump() | {
+        "items": {"file": str(tmp_path / "items.csv"), "id": "item", "categories": ["kinds"], "separator": "|"}
+    }
+    told = plain.model_validate({**plain.model_dump(), "data": data, "model": {**acf, "components": True}})
+    run, without = train(told, tmp_path / "told"), train(plain, tmp_path / "without")
+    metrics = run.read_metrics()
+    # Three labels into two attentions of two values; the users' part and the last layer of the second one.
+    of_components = 2 * (3 + 3) + 2 * (4 + 1) + 2 + (2 + 1)
+    assert metrics["parameters"] - without.read_metrics()["parameters"] == of_components
+    assert evaluate(run)["metrics"] == {
+        name: pytest.approx(value) for name, value in metrics["metrics"].items() if name.startswith("test/")
+    }
+
+
 def test_a_killed_training_goes_on_to_the_same_numbers(
     lists: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,3 +224,19 @@ def test_the_run_of_another_recipe_is_none(tmp_path: Path) -> None:
     assert not is_list_run(tmp_path)
     with pytest.raises(DataError, match="expected a run of a sequence recipe, it is of a table recipe"):
         ListDirectory(tmp_path).recipe()
+
+
+def test_a_split_by_time_says_whom_it_leaves_out(tmp_path: Path) -> None:
+    """Four users do one thing in each part; the fifth comes when the test has begun."""
+    rows = [(user, 3 * (user % 2) + step, 10 * step + user) for user in range(4) for step in range(3)]
+    late = [(4, 0, 20), (4, 1, 25)]
+    pl.DataFrame([*rows, *late], schema=["user_id", "item", "at"], orient="row").write_parquet(tmp_path / "a.parquet")
+    document = make_list_recipe(tmp_path / "a.parquet", RULES).model_dump(mode="json")
+    document["data"]["columns"]["time"] = "at"
+    document["data"]["split"] = {"kind": "time", "valid_from": 10, "test_from": 20, "targets": "next"}
+    run = train(ListRecipe.model_validate(document), tmp_path / "run")
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    sizes = {"train_rows": 4, "train_lists": 4, "items": 6, "valid_rows": 4, "test_rows": 4, "test_left_out": 1}
+    assert metrics["data"] == sizes
+    assert "test/hr@1/full" in metrics["metrics"]
+    assert evaluate(run)["counts"] == sizes

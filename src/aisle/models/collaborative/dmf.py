@@ -24,7 +24,7 @@ from aisle.data.item_lists import ItemLists
 from aisle.models.collaborative.mlp import dense_layers
 from aisle.models.collaborative.vector_pairs import pair_scores
 from aisle.nn.mlp import MLP
-from aisle.retrieval.collaborative.interactions import taken_matrix
+from aisle.pipeline.list_recommenders.interactions import taken_matrix
 from aisle.retrieval.networks import HistoryLayer, HistoryNetwork
 
 

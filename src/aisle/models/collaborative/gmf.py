@@ -1,7 +1,8 @@
 """Generalized matrix factorization: a weighted inner product of a user and an item.
 
 Reference: He et al., "Neural Collaborative Filtering", WWW 2017 (section 3.2).
-Deviations from the paper: none.
+Deviations from the paper: long vectors may cost something (Rendle et al., "Neural collaborative filtering vs. matrix
+factorization revisited", RecSys 2020).
 
 Legend of shapes: U users, V items, D dimension, B positives, C items of an example.
 """
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from aisle.models.collaborative.vector_pairs import pair_penalty
 from aisle.retrieval.collaborative import UserFactors
 
 #: Standard deviation of the first values of tables, as in the authors' code.
@@ -42,6 +44,14 @@ class GMF(nn.Module):
         users_BD = functional.embedding(users_B, self.users_UD) * self.weight_D
         items_BCD = functional.embedding(items_BC, self.items_VD)
         return (users_BD[:, None] * items_BCD).sum(dim=2) + self.bias
+
+    def penalty(self, users_B: Tensor, items_BC: Tensor) -> Tensor:
+        """What long vectors cost, see :func:`pair_penalty`.
+
+        A square counts as much as its product does in the logit. Unweighed, the vectors would shrink and the weights
+        grow until the penalty costs nothing, while the logits stay as they are.
+        """
+        return pair_penalty(self.users_UD, self.items_VD, users_B, items_BC, self.weight_D.abs())
 
     def recommender(self) -> UserFactors:
         """What serves it."""

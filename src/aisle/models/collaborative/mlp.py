@@ -2,7 +2,8 @@
 
 Reference: He et al., "Neural Collaborative Filtering", WWW 2017 (section 3.3).
 Deviations from the paper: the first layer, which is linear in both vectors, is computed once for each item and each
-user of the batch, and not for each pair; the result is the same.
+user of the batch, and not for each pair; the result is the same. Long vectors may cost something (Rendle et al., RecSys
+2020).
 
 Legend of shapes: U users, V items, D dimension, H outputs of the first layer, B positives, C items of an example.
 """
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aisle.models.collaborative.gmf import FIRST_SCALE
+from aisle.models.collaborative.vector_pairs import pair_penalty
 from aisle.nn.mlp import MLP, linear
 from aisle.retrieval.networks import PairNetwork
 
@@ -52,6 +54,10 @@ class PairMLP(nn.Module):
         hidden_BCH = functional.relu(users_BH[:, None] + functional.embedding(items_BC, items_VH))
         logits_BC1: Tensor = self.tower(hidden_BCH)
         return logits_BC1.squeeze(2)
+
+    def penalty(self, users_B: Tensor, items_BC: Tensor) -> Tensor:
+        """What long vectors cost, see :func:`pair_penalty`."""
+        return pair_penalty(self.users_UD, self.items_VD, users_B, items_BC, self.users_UD.new_ones(()))
 
     def recommender(self) -> PairNetwork:
         """What serves it."""

@@ -7,6 +7,8 @@ Deviations from the paper:
     - The trade-off ``alpha`` stays a factor before each part's logit; the paper multiplies the first weights of the
       fused output by it and forgets it.
     - One optimizer runs through; the paper goes on from the pretrained parts with plain SGD.
+    - Long vectors may cost something, as in Rendle et al., "Neural collaborative filtering vs. matrix factorization
+      revisited", RecSys 2020. Parts that learn together then lose the GMF: let them learn apart to the end.
 
 Legend of shapes: U users, V items, D dimension of the GMF, B positives, C items of an example.
 """
@@ -60,6 +62,10 @@ class NeuMF(nn.Module):
         """The logits [B, C] of both, fused."""
         gmf_BC, mlp_BC = self.parts(users_B, items_BC)
         return self.alpha * gmf_BC + (1 - self.alpha) * mlp_BC
+
+    def penalty(self, users_B: Tensor, items_BC: Tensor) -> Tensor:
+        """What long vectors cost, in the GMF and in the MLP."""
+        return self.gmf.penalty(users_B, items_BC) + self.mlp.penalty(users_B, items_BC)
 
     def recommender(self) -> PairNetwork:
         """What serves it."""

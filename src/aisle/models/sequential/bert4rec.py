@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aisle.models.sequential.sequence_model import SequenceModel
+from aisle.models.sequential.side_information import NOTHING, Events, SideInformation
 from aisle.nn.mlp import linear
 from aisle.nn.sequences.transformer import TransformerStack
 
@@ -50,21 +51,29 @@ class ClozeModel(SequenceModel):
         encoder: From what stands at each position [B, T, D] to what is expected there [B, T, D].
         normalize: Whether scores are cosines.
         generator: Draws the first vectors.
+        side: What else is known of items and events; missing: nothing.
     """
 
     def __init__(
-        self, num_items: int, dim: int, encoder: nn.Module, *, normalize: bool, generator: torch.Generator
+        self,
+        num_items: int,
+        dim: int,
+        encoder: nn.Module,
+        *,
+        normalize: bool,
+        generator: torch.Generator,
+        side: SideInformation | None = None,
     ) -> None:
-        super().__init__(num_items, dim, encoder, normalize=normalize, generator=generator)
+        super().__init__(num_items, dim, encoder, normalize=normalize, generator=generator, side=side)
         self.mask = nn.Parameter(torch.randn(dim, generator=generator) * 0.02)
 
-    def embed(self, items_BT: Tensor) -> Tensor:
-        """What stands at each position [B, T, D]; V is a hidden item."""
+    def embed(self, items_BT: Tensor, events: Events = NOTHING) -> Tensor:
+        """What stands at each position [B, T, D]; V is a hidden item, of whose event nothing is known."""
         num_items = len(self.items)
         is_hidden_BT1 = (items_BT == num_items)[:, :, None]
-        return torch.where(is_hidden_BT1, self.mask, super().embed(items_BT.clamp(max=num_items - 1)))
+        return torch.where(is_hidden_BT1, self.mask, super().embed(items_BT.clamp(max=num_items - 1), events))
 
-    def last_queries(self, embedded_BTD: Tensor, last_B: Tensor) -> Tensor:
+    def last_queries(self, embedded_BTD: Tensor, last_B: Tensor, times_BT: Tensor | None = None) -> Tensor:
         """The query [B, D] of a hidden item behind each sequence, which ends at the position ``last_B``."""
         longer_BTD = functional.pad(embedded_BTD, (0, 0, 0, 1))
         hidden_B = last_B + 1

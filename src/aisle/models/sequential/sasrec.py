@@ -30,3 +30,8 @@ class SASRecEncoder(nn.Module):
         """What is expected behind each position [B, T, D]."""
         outputs_BTD: Tensor = self.norm(self.stack(embedded_BTD))
         return outputs_BTD
+
+    def last(self, embedded_BTD: Tensor, is_item_BT: Tensor, last_B: Tensor) -> Tensor:
+        """What is expected behind the last position of each sequence [B, D]."""
+        outputs_BD: Tensor = self.norm(self.stack.last(embedded_BTD, is_item_BT, last_B))
+        return outputs_BD

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aisle.models.sequential.sequence_model import SequenceModel
+from aisle.models.sequential.side_information import SideInformation
 from aisle.nn.mlp import MLP
 
 
@@ -56,14 +57,23 @@ class YouTubeDNN(SequenceModel):
         encoder: From what stands at each position [B, T, D] to what is expected next there [B, T, D].
         normalize: Whether scores are cosines.
         generator: Draws the first vectors.
+        side: What else is known of items and events; missing: nothing.
     """
 
     def __init__(
-        self, num_items: int, dim: int, encoder: nn.Module, *, normalize: bool, generator: torch.Generator
+        self,
+        num_items: int,
+        dim: int,
+        encoder: nn.Module,
+        *,
+        normalize: bool,
+        generator: torch.Generator,
+        side: SideInformation | None = None,
     ) -> None:
-        super().__init__(num_items, dim, encoder, normalize=normalize, generator=generator)
+        super().__init__(num_items, dim, encoder, normalize=normalize, generator=generator, side=side)
         self.sought = nn.Parameter(torch.randn(num_items, dim, generator=generator) * 0.02)
 
     def item_vectors(self) -> Tensor:
         """The vectors [V, D] that queries are compared with."""
-        return functional.normalize(self.sought, dim=1) if self.normalize else self.sought
+        vectors_VD = self.sought if self.side is None else self.side.sought(self.sought)
+        return functional.normalize(vectors_VD, dim=1) if self.normalize else vectors_VD

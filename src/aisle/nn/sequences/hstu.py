@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aisle.nn.mlp import linear
+from aisle.nn.sequences.places import at_places
 from aisle.nn.sequences.silu_attention import silu_attention
 
 #: Longer sequences are attended to in blocks; of shorter ones all weights are as fast at once.
@@ -90,6 +91,11 @@ class HSTULayer(nn.Module):
         attended_BTF = attended.transpose(1, 2).reshape(num_sequences, length, -1)
         return inputs_BTD + self.gated(attended_BTF, gates), Memory(keys, values)
 
+    def last(self, inputs_BTD: Tensor, last_B: Tensor) -> Tensor:
+        """The outputs [B, D] at one position of each sequence alone; it is a candidate behind those before it."""
+        _, values, _, keys = self._project(inputs_BTD)
+        return self._behind(at_places(inputs_BTD, last_B)[:, None], Memory(keys, values), last_B).squeeze(1)
+
     def extend(self, candidates_BKD: Tensor, memory: Memory, counts_B: Tensor | None = None) -> Tensor:
         """The outputs [B, K, D] of candidates that each stand behind the same remembered positions.
 
@@ -100,13 +106,18 @@ class HSTULayer(nn.Module):
             memory: Of the positions before; at most ``max_length - 1``.
             counts_B: Of those the first so many count; missing: all.
         """
-        num_sequences, num_candidates, _ = candidates_BKD.shape
         length = memory.keys_BHTE.shape[2]
         if length >= self.max_length:
             raise ValueError(f"expected at most {self.max_length - 1} positions before a candidate, received {length}")
+        if counts_B is None:
+            counts_B = torch.full((len(candidates_BKD),), length, device=candidates_BKD.device)
+        return self._behind(candidates_BKD, memory, counts_B)
+
+    def _behind(self, candidates_BKD: Tensor, memory: Memory, counts_B: Tensor) -> Tensor:
+        num_sequences, num_candidates, _ = candidates_BKD.shape
         gates, values, queries, keys = self._project(candidates_BKD)
-        places_T = torch.arange(length, device=candidates_BKD.device)
-        back_BT = (length if counts_B is None else counts_B[:, None]) - places_T.view(1, -1)
+        places_T = torch.arange(memory.keys_BHTE.shape[2], device=candidates_BKD.device)
+        back_BT = counts_B[:, None] - places_T.view(1, -1)
         bias_BHKT = self.position_bias[back_BT.clamp(min=0)][:, None, None]
         seen_BHKT = functional.silu(queries @ memory.keys_BHTE.transpose(2, 3) + bias_BHKT)
         seen_BHKT = seen_BHKT * (back_BT > 0)[:, None, None]
@@ -172,4 +183,5 @@ def time_gap_buckets(times_BT: Tensor, num_buckets: int) -> Tensor:
         num_buckets: Buckets in all; longer gaps share the last.
     """
     gaps = (times_BT[:, :, None] - times_BT[:, None, :]).abs().clamp(min=1)
-    return (gaps.float().log() / 0.301).long().clamp(max=num_buckets - 1)
+    # In double: where logarithms of two libraries differ in the last place, no whole number changes its bucket.
+    return (gaps.double().log() / 0.301).long().clamp(max=num_buckets - 1)

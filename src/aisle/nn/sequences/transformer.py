@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aisle.nn.mlp import linear
+from aisle.nn.sequences.places import at_places
 
 
 class TransformerBlock(nn.Module):
@@ -59,15 +60,40 @@ class TransformerBlock(nn.Module):
             inputs_BTD: What stands at each position.
             is_seen_B1TT: Which positions (last axis) each position sees, where the block is not causal.
         """
-        num_sequences, length, dim = inputs_BTD.shape
         projected = self.queries_keys_values(self.attention_norm(inputs_BTD))
-        heads = projected.view(num_sequences, length, 3, self.num_heads, dim // self.num_heads)
-        queries, keys, values = heads.permute(2, 0, 3, 1, 4)
+        queries, keys, values = self._by_head(projected, 3)
         mask = None if self.is_causal else is_seen_B1TT
         attended = functional.scaled_dot_product_attention(
             queries, keys, values, attn_mask=mask, is_causal=self.is_causal
         )
-        attended_BTD = attended.transpose(1, 2).reshape(num_sequences, length, dim)
+        return self._outputs(inputs_BTD, attended)
+
+    def last(self, inputs_BTD: Tensor, is_seen_BT: Tensor, last_B: Tensor) -> Tensor:
+        """The outputs [B, D] at one position of each sequence alone.
+
+        Args:
+            inputs_BTD: What stands at each position.
+            is_seen_BT: Which positions it sees.
+            last_B: The position.
+        """
+        dim = inputs_BTD.shape[2]
+        normed_BTD = self.attention_norm(inputs_BTD)
+        weight, bias = self.queries_keys_values.weight, self.queries_keys_values.bias
+        asking_B1D = at_places(normed_BTD, last_B)[:, None]
+        (queries,) = self._by_head(functional.linear(asking_B1D, weight[:dim], bias[:dim]), 1)
+        keys, values = self._by_head(functional.linear(normed_BTD, weight[dim:], bias[dim:]), 2)
+        attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=is_seen_BT[:, None, None])
+        return self._outputs(at_places(inputs_BTD, last_B)[:, None], attended).squeeze(1)
+
+    def _by_head(self, projected_BTX: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """The parts of the last axis by head [B, H, T, D / H]."""
+        num_sequences, length, width = projected_BTX.shape
+        heads = projected_BTX.view(num_sequences, length, parts, self.num_heads, width // parts // self.num_heads)
+        return heads.permute(2, 0, 3, 1, 4).unbind()
+
+    def _outputs(self, inputs_BTD: Tensor, attended_BHTX: Tensor) -> Tensor:
+        """What was attended to and the two-layer network, added to the inputs."""
+        attended_BTD = attended_BHTX.transpose(1, 2).reshape(inputs_BTD.shape)
         inputs_BTD = inputs_BTD + self._drop(self.attention_out(attended_BTD))
         hidden = functional.relu(self.forward_in(self.forward_norm(inputs_BTD)))
         return inputs_BTD + self._drop(self.forward_out(self._drop(hidden)))
@@ -115,8 +141,25 @@ class TransformerStack(nn.Module):
 
     def forward(self, embedded_BTD: Tensor, is_seen_B1TT: Tensor | None = None) -> Tensor:
         """The outputs [B, T, D] of the last block, which are not normalized."""
+        outputs_BTD: Tensor = self.blocks[-1](self._before_last(embedded_BTD, is_seen_B1TT), is_seen_B1TT)
+        return outputs_BTD
+
+    def last(self, embedded_BTD: Tensor, is_seen_BT: Tensor, last_B: Tensor) -> Tensor:
+        """The same at one position of each sequence [B, D]: the last block leaves the others out.
+
+        Args:
+            embedded_BTD: What stands at each position.
+            is_seen_BT: Which positions it sees; where the blocks are causal, itself and those before.
+            last_B: The position.
+        """
+        block = self.blocks[-1]
+        assert isinstance(block, TransformerBlock)
+        return block.last(self._before_last(embedded_BTD, is_seen_BT[:, None, None]), is_seen_BT, last_B)
+
+    def _before_last(self, embedded_BTD: Tensor, is_seen_B1TT: Tensor | None) -> Tensor:
+        """What the last block reads [B, T, D]."""
         inputs_BTD = embedded_BTD * float(self.dim**0.5) + self.positions[: embedded_BTD.shape[1]]
         inputs_BTD = functional.dropout(inputs_BTD, self.dropout, self.training)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             inputs_BTD = block(inputs_BTD, is_seen_B1TT)
         return inputs_BTD

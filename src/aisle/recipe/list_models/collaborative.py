@@ -33,11 +33,14 @@ class ItemKnnSpec(Strict):
 class UserKnnSpec(Strict):
     """The most similar users vote for what they took, each with its similarity to the power ``amplification``.
 
-    The similarity of two users is the weight of the items of both, over n_u^c n_v^c with c = ``user_exponent``; an item
-    that m users took weighs m^-``item_exponent``.
+    The similarity of users u and v is the sum over items i of x_ui x_vi m_i^-b / (s_u^c s_v^c). x are the entries under
+    the ``weighting``, m_i is how many users took item i, s_u the sum of x_ui^2. b is ``item_exponent``, c
+    ``user_exponent``. All at their defaults it is the cosine; the cosine of TF-IDF weights with ``tf-idf``; BM25 with
+    ``bm25`` and c = 0.
     """
 
     kind: Literal["user-knn"]
+    weighting: Weighting = "binary"
     neighbours: PositiveInt = 100
     item_exponent: Exponent = 0.0
     user_exponent: Exponent = 0.5
@@ -83,6 +86,21 @@ class PureSvdSpec(Strict):
     kind: Literal["pure-svd"]
     rank: PositiveInt = 64
     item_exponent: Exponent = 0.0
+
+
+class ExplicitSvdSpec(Strict):
+    """Matrix factorization of ratings by alternating least squares; the ratings are ``data.columns.action``.
+
+    The squared length of the vector and the bias of a user or item with n ratings weighs ``regularization`` n^e. e is
+    ``frequency_exponent``: 1 is the paper's, whose sum goes over ratings; less holds those with few ratings more, which
+    else stand on top of every ranking.
+    """
+
+    kind: Literal["explicit-svd"]
+    factors: PositiveInt = 32
+    iterations: PositiveInt = 15
+    regularization: PositiveFloat = 1.5
+    frequency_exponent: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
 class ImplicitAlsSpec(Strict):

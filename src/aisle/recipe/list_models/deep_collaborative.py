@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.strict import Strict
 
@@ -19,14 +19,24 @@ class PairExamplesSpec(Strict):
     negatives: PositiveInt = 4
 
 
-class GmfSpec(PairExamplesSpec):
+class NcfSpec(PairExamplesSpec):
+    """What GMF, MLP and NeuMF share: half of ``l2`` times the squared length of both vectors of a pair joins its loss.
+
+    The paper has none; factorizations gain much by it (Rendle et al., "Neural collaborative filtering vs. matrix
+    factorization revisited", RecSys 2020).
+    """
+
+    l2: NonNegativeFloat = 0.0
+
+
+class GmfSpec(NcfSpec):
     """Generalized matrix factorization (NCF): a weighted inner product of vectors of ``dimension`` values."""
 
     kind: Literal["gmf"]
     dimension: PositiveInt = 64
 
 
-class NcfMlpSpec(PairExamplesSpec):
+class NcfMlpSpec(NcfSpec):
     """The MLP of NCF over a user's and an item's vector, each of ``dimension`` values."""
 
     kind: Literal["ncf-mlp"]
@@ -34,10 +44,10 @@ class NcfMlpSpec(PairExamplesSpec):
     hidden: _Sizes = [256, 128, 64]
 
 
-class NeuMfSpec(PairExamplesSpec):
+class NeuMfSpec(NcfSpec):
     """NeuMF (NCF): ``alpha`` of a GMF's output and 1 - ``alpha`` of an MLP's.
 
-    For the first ``pretraining_epochs`` both learn alone, then together.
+    For the first ``pretraining_epochs`` both learn alone, then together; with all of ``train.epochs`` never together.
     """
 
     kind: Literal["neumf"]
@@ -85,11 +95,25 @@ class LightGcnSpec(PairExamplesSpec):
     normalize: Annotated[bool, Field(description="scores are cosines; the temperature makes them sharp")] = False
     temperature: Annotated[PositiveFloat, Field(description="scores are divided by it before the loss")] = 1.0
 
+    @model_validator(mode="after")
+    def _draws_what_is_told(self) -> Self:
+        if self.loss == "softmax" and self.negatives != LightGcnSpec.model_fields["negatives"].default:
+            raise ValueError(
+                f"negatives: expected none with loss softmax (over all items), received {self.negatives}; take loss "
+                "bpr, or leave it out"
+            )
+        return self
+
 
 class AcfSpec(PairExamplesSpec):
-    """Attentive collaborative filtering: a user is a vector and what they took, weighed by attention."""
+    """Attentive collaborative filtering: a user is a vector and what they took, weighed by attention.
+
+    With ``components`` the labels of items, which ``data.items`` names, are what items are made of: a second attention
+    weighs the labels of each item for the user.
+    """
 
     kind: Literal["acf"]
+    components: bool = False
     batch_size: PositiveInt = 1024
     negatives: PositiveInt = 1
     dimension: PositiveInt = 64

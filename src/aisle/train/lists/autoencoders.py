@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from aisle.data.item_lists import ItemLists
 from aisle.data.questions import ListSplit
 from aisle.models.collaborative import MultDAE, MultVAE
+from aisle.pipeline.list_recommenders.interactions import taken_matrix
 from aisle.recipe.list_models.deep_collaborative import MultDaeSpec, MultVaeSpec
-from aisle.retrieval.collaborative.interactions import taken_matrix
 from aisle.retrieval.networks import HistoryNetwork
 
 

@@ -1,12 +1,17 @@
-"""From recipes to what the loop trains: networks that score a user's items beside others."""
+"""From recipes to what the loop trains: networks that score a user's items beside others.
+
+Legend of shapes: V items, M components of an item, F values of a component.
+"""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from aisle.data.questions import ListSplit
+from aisle.errors import ConfigError
 from aisle.models.collaborative import ACF, DMF, GMF, NNMF, LightGCN, NeuMF, PairMLP
 from aisle.nn.full_softmax import full_softmax_of_lists
 from aisle.recipe.list_models.deep_collaborative import (
@@ -15,6 +20,7 @@ from aisle.recipe.list_models.deep_collaborative import (
     GmfSpec,
     LightGcnSpec,
     NcfMlpSpec,
+    NcfSpec,
     NeuMfSpec,
     NnmfSpec,
     PairExamplesSpec,
@@ -23,11 +29,14 @@ from aisle.train.lists.pair_trainee import PairTrainee, taken_above_others, take
 from aisle.train.lists.pairs import PairBatch, PairExamples
 from aisle.train.lists.whole_lists import ListBatch, ListExamples
 
+#: Components of items, and those of a step's histories, take so many bytes at most.
+_COMPONENT_BYTES = 1 << 30
+
 
 def build_gmf(spec: GmfSpec, split: ListSplit, *, seed: int = 0) -> PairTrainee[PairBatch]:
     """Generalized matrix factorization on the training lists."""
     network = GMF(len(split.train), split.num_items, dimension=spec.dimension, generator=_generator(seed))
-    return _pointwise(network, spec, split, seed)
+    return _pointwise_with_penalty(network, spec, split, seed)
 
 
 def build_ncf_mlp(spec: NcfMlpSpec, split: ListSplit, *, seed: int = 0) -> PairTrainee[PairBatch]:
@@ -39,7 +48,7 @@ def build_ncf_mlp(spec: NcfMlpSpec, split: ListSplit, *, seed: int = 0) -> PairT
         hidden=spec.hidden,
         generator=_generator(seed),
     )
-    return _pointwise(network, spec, split, seed)
+    return _pointwise_with_penalty(network, spec, split, seed)
 
 
 def build_neumf(spec: NeuMfSpec, split: ListSplit, *, seed: int = 0) -> PairTrainee[PairBatch]:
@@ -55,10 +64,11 @@ def build_neumf(spec: NeuMfSpec, split: ListSplit, *, seed: int = 0) -> PairTrai
     )
 
     def loss(batch: PairBatch) -> Tensor:
+        penalty = spec.l2 / 2 * network.penalty(batch.users_B, batch.items_BC)
         if batch.epoch >= spec.pretraining_epochs:
-            return taken_or_not(network(batch.users_B, batch.items_BC))
+            return taken_or_not(network(batch.users_B, batch.items_BC)) + penalty
         gmf_BC, mlp_BC = network.parts(batch.users_B, batch.items_BC)
-        return taken_or_not(gmf_BC) + taken_or_not(mlp_BC)
+        return taken_or_not(gmf_BC) + taken_or_not(mlp_BC) + penalty
 
     return PairTrainee(network, _examples(spec, split, seed), loss=loss, recommender=network.recommender)
 
@@ -109,17 +119,11 @@ def build_lightgcn(
     return PairTrainee(network, examples, loss=loss, recommender=network.recommender)
 
 
-def build_acf(
-    spec: AcfSpec, split: ListSplit, *, components_VMF: Tensor | None = None, seed: int = 0
-) -> PairTrainee[PairBatch]:
+def build_acf(spec: AcfSpec, split: ListSplit, *, seed: int = 0) -> PairTrainee[PairBatch]:
     """Attentive collaborative filtering on the training lists.
 
-    Args:
-        spec: How.
-        split: The data.
-        components_VMF: What each item is made of (V items, M components of F values, zeros where it has fewer); with
-            them attention has its second level. Missing: items are their vectors alone.
-        seed: Of first values and negatives.
+    Raises:
+        ConfigError: components are to be read, and the data names no labels, or too many for the memory.
     """
     network = ACF(
         split.train,
@@ -127,15 +131,46 @@ def build_acf(
         dimension=spec.dimension,
         attention=spec.attention,
         max_history=spec.max_history,
-        components_VMF=components_VMF,
+        components_VMF=_label_components(spec, split) if spec.components else None,
         generator=_generator(seed),
     )
     return _pairwise(network, spec, split, seed)
 
 
-def _pointwise(
-    network: GMF | PairMLP | NNMF | DMF, spec: PairExamplesSpec, split: ListSplit, seed: int
+def _label_components(spec: AcfSpec, split: ListSplit) -> Tensor:
+    """Each label of an item [V, M, F] as a component that is 1 at the label's place; zeros behind the last one."""
+    if split.item_labels is None:
+        raise ConfigError(
+            "model.components: expected data.items with categories or numbers, received none; name it, or leave "
+            "model.components out"
+        )
+    labels_VF = split.item_labels.weights_VL
+    sizes_V = np.diff(labels_VF.indptr)
+    most, (num_items, num_labels) = int(sizes_V.max()), labels_VF.shape
+    num_bytes = 4 * most * num_labels * max(num_items, spec.batch_size * spec.max_history)
+    if num_bytes > _COMPONENT_BYTES:
+        raise ConfigError(
+            f"model.components: expected components of {_COMPONENT_BYTES >> 20} MiB at most, received "
+            f"{num_bytes >> 20} MiB for {num_labels} labels, {most} of an item; name fewer categories, or lower "
+            "model.batch_size or model.max_history"
+        )
+    place_E = np.arange(labels_VF.nnz) - np.repeat(labels_VF.indptr[:-1], sizes_V)
+    components_VMF = np.zeros((num_items, most, num_labels), np.float32)
+    components_VMF[np.repeat(np.arange(num_items), sizes_V), place_E, labels_VF.indices] = 1
+    return torch.from_numpy(components_VMF)
+
+
+def _pointwise_with_penalty(
+    network: GMF | PairMLP, spec: NcfSpec, split: ListSplit, seed: int
 ) -> PairTrainee[PairBatch]:
+    def loss(batch: PairBatch) -> Tensor:
+        penalty = network.penalty(batch.users_B, batch.items_BC)
+        return taken_or_not(network(batch.users_B, batch.items_BC)) + spec.l2 / 2 * penalty
+
+    return PairTrainee(network, _examples(spec, split, seed), loss=loss, recommender=network.recommender)
+
+
+def _pointwise(network: NNMF | DMF, spec: PairExamplesSpec, split: ListSplit, seed: int) -> PairTrainee[PairBatch]:
     def loss(batch: PairBatch) -> Tensor:
         return taken_or_not(network(batch.users_B, batch.items_BC))
 

@@ -57,8 +57,10 @@ class ListDirectory(RecipeRun):
                 raise DataError(f"{run.path}: expected a finished run with {QUESTIONS_NAME}")
             parts.append(pl.read_parquet(path))
         values = {name: [part[name].to_numpy() for part in parts] for name in parts[0].columns}
-        # Whether the validation items train too, and what items say, leave the test as it is.
-        data = self.recipe().data.model_dump(exclude={"split": {"train_on_validation"}, "items": True})
+        # Whether the validation items train too, and what else is known of items and events, leave the test as it is.
+        data = self.recipe().data.model_dump(
+            exclude={"split": {"train_on_validation"}, "items": True, "columns": {"action", "time"}}
+        )
         return AnsweredQuestions(values, (data, self.read_metrics()["data"]["items"]))
 
     def questions(self) -> dict[str, NDArray[np.float64]]:

@@ -7,10 +7,18 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aisle.models.sequential.sequence_model import SequenceModel
-from aisle.pipeline.sequence_encoder import EMBEDDED_INPUT, LAST_INPUT, QUERIES_OUTPUT, SequenceEncoder
+from aisle.pipeline.sequence_encoder import (
+    EMBEDDED_INPUT,
+    LAST_INPUT,
+    QUERIES_OUTPUT,
+    TIMES_INPUT,
+    EventVectors,
+    SequenceEncoder,
+)
 from aisle.train.onnx_export import export_onnx
 
 
@@ -20,16 +28,27 @@ def export_encoder(model: SequenceModel, max_length: int) -> SequenceEncoder:
     dim = model.items.shape[1]
     histories = torch.export.Dim("histories", min=1)
     length = torch.export.Dim("length", min=2, max=max_length)
+    side = model.side
+    inputs: tuple[Tensor, ...] = (torch.zeros(3, 4, dim), torch.tensor([3, 1, 2]))
+    names, shapes = [EMBEDDED_INPUT, LAST_INPUT], [{0: histories, 1: length}, {0: histories}]
+    if side is not None and side.reads_times:
+        inputs, names = (*inputs, torch.zeros(3, 4, dtype=torch.int64)), [*names, TIMES_INPUT]
+        shapes.append({0: histories, 1: length})
     graph = export_onnx(
-        _LastQuery(model),
-        (torch.zeros(3, 4, dim), torch.tensor([3, 1, 2])),
-        input_names=[EMBEDDED_INPUT, LAST_INPUT],
-        output_name=QUERIES_OUTPUT,
-        dynamic_shapes=({0: histories, 1: length}, {0: histories}),
+        _LastQuery(model), inputs, input_names=names, output_name=QUERIES_OUTPUT, dynamic_shapes=tuple(shapes)
     )
     with torch.no_grad():
-        inputs_VD, vectors_VD = model.items.numpy().copy(), model.item_vectors().numpy().copy()
-    return SequenceEncoder(graph, np.ascontiguousarray(inputs_VD), np.ascontiguousarray(vectors_VD), max_length)
+        inputs_VD, vectors_VD = _array(model.read_vectors()), _array(model.item_vectors())
+        events = None if side is None else EventVectors(_optional(side.actions), _optional(side.gaps))
+    return SequenceEncoder(graph, inputs_VD, vectors_VD, max_length, events)
+
+
+def _optional(vectors: Tensor | None) -> NDArray[np.float32] | None:
+    return None if vectors is None else _array(vectors)
+
+
+def _array(vectors: Tensor) -> NDArray[np.float32]:
+    return np.ascontiguousarray(vectors.numpy().copy())
 
 
 class _LastQuery(nn.Module):
@@ -39,5 +58,5 @@ class _LastQuery(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, embedded_BTD: Tensor, last_B: Tensor) -> Tensor:
-        return self.model.last_queries(embedded_BTD, last_B)
+    def forward(self, embedded_BTD: Tensor, last_B: Tensor, times_BT: Tensor | None = None) -> Tensor:
+        return self.model.last_queries(embedded_BTD, last_B, times_BT)

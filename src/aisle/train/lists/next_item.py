@@ -17,9 +17,12 @@ from aisle.bundle import BundleWriter
 from aisle.data.item_lists import PADDING, ItemLists
 from aisle.data.questions import Questions
 from aisle.models.sequential.sequence_model import SequenceModel
+from aisle.models.sequential.side_information import NOTHING, Events
 from aisle.nn.full_softmax import KnownItems, full_softmax
 from aisle.nn.item_losses import LossKind, sampled_loss
 from aisle.train.lists.encoder_export import export_encoder
+from aisle.train.lists.events import read_events
+from aisle.train.lists.negatives import DrawnNegatives, InBatchNegatives
 
 #: Batches whose sequences are sorted by length together, so that a batch holds sequences of similar lengths.
 _SORTED_BATCHES = 8
@@ -39,6 +42,8 @@ class NextItemSettings:
         log_q: Whether the softmax corrects for how negatives are drawn.
         calibration: Of gBCE.
         temperature: Scores are divided by it.
+        hard: Of the distinct negatives so many count at each position, the highest scoring ones; 0: all.
+        in_batch: Whether negatives of a position are what other sequences of the batch seek; none are drawn then.
         skip_known: Whether the softmax over all items leaves out what a position has read, as answers do that mask it.
         seed: Orders the sequences and draws negatives.
     """
@@ -51,6 +56,8 @@ class NextItemSettings:
     log_q: bool = False
     calibration: float = 0.75
     temperature: float = 1.0
+    hard: int = 0
+    in_batch: bool = False
     skip_known: bool = False
     seed: int = 0
 
@@ -97,11 +104,12 @@ class Cloze:
 
 @dataclass(frozen=True)
 class SequenceBatch:
-    """Sequences [B, T] with -1 behind each, what is sought there, and negatives where they are sampled."""
+    """Sequences [B, T] with -1 behind each, what is sought there, negatives where they are sampled, events."""
 
     items_BT: Tensor
     targets_BT: Tensor
     negatives_S: Tensor | None
+    events: Events = NOTHING
 
 
 class NextItemTrainee:
@@ -124,18 +132,26 @@ class NextItemTrainee:
         *,
         task: Task = next_items,
     ) -> None:
-        if settings.num_negatives == 0 and settings.loss != "softmax":
-            raise ValueError(f"num_negatives: expected 1 or more for the loss {settings.loss}, received 0")
+        needs_negatives = settings.loss != "softmax" or settings.hard > 0
+        if settings.num_negatives == 0 and not settings.in_batch and needs_negatives:
+            what = "hard negatives" if settings.hard else f"the loss {settings.loss}"
+            raise ValueError(f"num_negatives: expected 1 or more for {what}, received 0")
+        if settings.num_negatives and settings.in_batch:
+            raise ValueError(f"num_negatives: expected 0 with in_batch, received {settings.num_negatives}")
         self.network = model
         self.settings = settings
         self._task = task
         self._lists = lists.take(np.flatnonzero(lists.sizes_R >= 2)).last(settings.max_length + 1)
         self.num_batches = -(-len(self._lists) // settings.batch_size)
-        counts_V = np.bincount(lists.items_E, minlength=num_items).astype(np.float64)
-        weights_V = counts_V**settings.popularity_power if settings.popularity_power else np.ones(num_items)
-        self._shares_V = weights_V / weights_V.sum()
-        expected_V = np.maximum(self._shares_V * max(settings.num_negatives, 1), 1e-12)
-        self._log_expected_V = torch.from_numpy(np.log(expected_V).astype(np.float32)) if settings.log_q else None
+        counts_V = np.bincount(lists.items_E, minlength=num_items)
+        self._in_batch = InBatchNegatives(counts_V, log_q=settings.log_q)
+        self._drawn = DrawnNegatives(
+            counts_V,
+            settings.num_negatives,
+            popularity_power=settings.popularity_power,
+            log_q=settings.log_q,
+            is_distinct=settings.hard > 0,
+        )
 
     def epoch(self, number: int) -> Iterator[SequenceBatch]:
         """Batches of sequences of similar lengths, in an order of chance."""
@@ -144,16 +160,21 @@ class NextItemTrainee:
             padded = self._lists.take(rows_B)
             length = int(padded.sizes_R.max())
             items_BT, targets_BT = self._task(padded.padded(length).astype(np.int64), generator)
-            negatives_S = self._negatives(generator)
-            yield SequenceBatch(torch.from_numpy(items_BT), torch.from_numpy(targets_BT), negatives_S)
+            negatives_S = self._drawn.draw(generator)
+            events = read_events(self.network.side, padded, length, items_BT.shape[1])
+            yield SequenceBatch(torch.from_numpy(items_BT), torch.from_numpy(targets_BT), negatives_S, events)
 
     def loss(self, batch: SequenceBatch) -> Tensor:
         """The mean over all positions that have a target."""
         settings = self.settings
         has_target_BT = batch.targets_BT >= 0
-        queries_ND = self.network(batch.items_BT)[has_target_BT].float()
+        queries_ND = self.network(batch.items_BT, batch.events)[has_target_BT].float()
         targets_N, items_VD = batch.targets_BT[has_target_BT], self.network.item_vectors()
-        if batch.negatives_S is None:
+        if settings.in_batch:
+            negatives = self._in_batch.of(targets_N, has_target_BT.nonzero()[:, 0], len(has_target_BT))
+        elif batch.negatives_S is not None:
+            negatives = self._drawn.of(batch.negatives_S)
+        else:
             known = KnownItems.at(has_target_BT, batch.items_BT) if settings.skip_known else None
             return full_softmax(queries_ND, items_VD, targets_N, settings.temperature, known)
         return sampled_loss(
@@ -161,23 +182,17 @@ class NextItemTrainee:
             queries_ND,
             items_VD,
             targets_N,
-            batch.negatives_S,
+            negatives.items_S,
             temperature=settings.temperature,
-            log_expected_V=self._log_expected_V,
+            log_expected_S=negatives.log_expected_S,
+            is_negative_NS=negatives.is_negative_NS,
             calibration=settings.calibration,
+            hard=settings.hard,
         )
 
     def recommender(self) -> SequenceScorer:
         """Scores by the network itself."""
         return SequenceScorer(self.network, self.settings.max_length)
-
-    def _negatives(self, generator: np.random.Generator) -> Tensor | None:
-        count = self.settings.num_negatives
-        if count == 0:
-            return None
-        if self.settings.popularity_power == 0:
-            return torch.from_numpy(generator.integers(0, len(self._shares_V), count))
-        return torch.from_numpy(generator.choice(len(self._shares_V), count, p=self._shares_V))
 
 
 def similar_lengths(
@@ -226,6 +241,9 @@ class SequenceScorer:
 
     def _encode(self, histories: ItemLists) -> NDArray[np.float32]:
         sizes_B = np.minimum(histories.sizes_R, self._max_length)
-        items_BT = torch.from_numpy(histories.padded(int(sizes_B.max())).astype(np.int64))
-        queries_BD = self._model.last_queries(self._model.embed(items_BT), torch.from_numpy(sizes_B - 1))
+        length = int(sizes_B.max())
+        items_BT = torch.from_numpy(histories.padded(length).astype(np.int64))
+        events = read_events(self._model.side, histories, length)
+        embedded_BTD = self._model.embed(items_BT, events)
+        queries_BD = self._model.last_queries(embedded_BTD, torch.from_numpy(sizes_B - 1), events.times_BT)
         return np.asarray(queries_BD.float().numpy())

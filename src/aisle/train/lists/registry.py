@@ -43,6 +43,7 @@ class Opened(Protocol):
 #: By specification: what fits the model at once, and what it is opened as.
 FITS: dict[type, tuple[Fit, Opened]] = {
     collaborative.BprSpec: (cf.fit_bpr, cf.UserFactors),
+    collaborative.ExplicitSvdSpec: (cf.fit_explicit_svd, cf.RatingFactors),
     collaborative.GraphFilterSpec: (cf.fit_graph_filter, cf.LinearRecommender),
     collaborative.ImplicitAlsSpec: (cf.fit_implicit_als, cf.FoldedFactors),
     collaborative.ItemKnnSpec: (cf.fit_item_knn, cf.LinearRecommender),

@@ -20,6 +20,7 @@ from aisle.data.list_splits import split_lists
 from aisle.data.questions import ListSplit
 from aisle.errors import DataError
 from aisle.evaluate.full_ranking import ListRecommender, SavedRecommender, evaluate_split
+from aisle.evaluate.ratings import rating_errors
 from aisle.metrics import bootstrap_mean
 from aisle.progress import Progress, silent
 from aisle.recipe import ListRecipe, dump
@@ -30,6 +31,9 @@ from aisle.train.run_files import RECIPE_NAME
 from aisle.train.seed_runs import check_seeds, summarize, train_each_seed
 
 logger = logging.getLogger(__name__)
+
+#: The name of each action of the lists, in the order of their rows.
+_ACTIONS_NAME = "actions"
 
 
 @dataclass(frozen=True)
@@ -121,13 +125,16 @@ def evaluate_list_run(
     split, item_ids = split_lists(recipe.data)
     if not item_ids.equals(bundle.read_frame("items")["item_id"]):
         raise DataError(f"{recipe.data.train}: expected the items of the run's training, received others")
-    found = evaluate_split(load(bundle, MODEL_FOLDER), split, recipe.metrics, progress=progress)
+    if split.actions and list(split.actions) != bundle.read_json(_ACTIONS_NAME):
+        raise DataError(f"{recipe.data.train}: expected the actions of the run's training, received others")
+    recommender = load(bundle, MODEL_FOLDER)
+    found = evaluate_split(recommender, split, recipe.metrics, progress=progress)
     values = _with_halves(split, found)
     report = {
         "protocol": split.protocol,
         "model": run.read_metrics()["model"],
         "counts": _counts(split),
-        "metrics": _means(values),
+        "metrics": _means(values) | rating_errors(recommender, split, ["test"]),
         "intervals": _intervals(values),
     }
     run.write_evaluation(report)
@@ -153,6 +160,8 @@ def _train(recipe: ListRecipe, run: ListDirectory, fit: FitLists, progress: Prog
     with BundleWriter(run.bundle, name=recipe.name, version=run.path.name, extra={"seed": recipe.seed}) as writer:
         fitted.recommender.save(writer, MODEL_FOLDER)
         writer.write_frame("items", item_ids.to_frame("item_id"))
+        if split.actions:
+            writer.write_json(_ACTIONS_NAME, list(split.actions))
         writer.write_text(RECIPE_NAME, dump(recipe))
     # A blend that was fitted anew has learned what validates.
     is_refitted = isinstance(recipe.model, BlendSpec) and recipe.model.refit
@@ -162,6 +171,7 @@ def _train(recipe: ListRecipe, run: ListDirectory, fit: FitLists, progress: Prog
             values[part] = evaluate_split(fitted.recommender, split, recipe.metrics, part=part, progress=progress)
     run.save_questions(_with_halves(split, values["test"]))
     metrics = {name: value for of_part in values.values() for name, value in _means(of_part).items()}
+    metrics |= rating_errors(fitted.recommender, split, values)
     document = {
         "model": recipe.model.kind,
         "seed": recipe.seed,
@@ -188,18 +198,22 @@ def _timing(recipe: ListRecipe, split: ListSplit, fitted: Fitted, seconds: float
 def _identity(recipe: ListRecipe, split: ListSplit) -> str:
     """What a state must agree with: everything that was told, and the training lists."""
     digest = hashlib.sha256(dump(recipe).encode())
-    for array in (split.train.starts_R1, split.train.items_E, split.valid.targets.items):
-        digest.update(np.ascontiguousarray(array).data)
+    train = split.train
+    for array in (train.starts_R1, train.items_E, train.actions_E, train.times_E, split.valid.targets.items):
+        if array is not None:
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
 def _counts(split: ListSplit) -> dict[str, int]:
+    left_out = {f"{part}_left_out": getattr(split, part).num_left_out for part in ("valid", "test")}
     return {
         "train_rows": len(split.train.items_E),
         "train_lists": len(split.train),
         "items": split.num_items,
         "valid_rows": len(split.valid),
         "test_rows": len(split.test),
+        **{name: count for name, count in left_out.items() if count},
     }
 
 

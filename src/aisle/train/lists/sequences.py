@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from aisle.data.item_lists import NUM_GAPS
 from aisle.data.questions import ListSplit
 from aisle.errors import ConfigError
 from aisle.models.sequential.bert4rec import BERT4RecEncoder, ClozeModel
@@ -17,6 +18,7 @@ from aisle.models.sequential.gru4rec import GRU4RecEncoder
 from aisle.models.sequential.hstu import HSTUEncoder
 from aisle.models.sequential.sasrec import SASRecEncoder
 from aisle.models.sequential.sequence_model import SequenceModel
+from aisle.models.sequential.side_information import SideInformation
 from aisle.models.sequential.youtube_dnn import MeanEncoder, YouTubeDNN
 from aisle.nn.sequences.transformer import TransformerStack
 from aisle.recipe.list_models.sequential import (
@@ -29,12 +31,15 @@ from aisle.recipe.list_models.sequential import (
 )
 from aisle.train.lists.next_item import Cloze, NextItemSettings, NextItemTrainee, next_items
 
+#: Of the time biases of HSTU; the last is of some seven years.
+_TIME_BUCKETS = 64
+
 
 def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int = 0) -> NextItemTrainee:
     """A model of sequences on the training lists.
 
     Raises:
-        ConfigError: the sizes do not fit, as heads that do not divide the width.
+        ConfigError: the sizes do not fit, as heads that do not divide the width, or the lists lack what is to be read.
     """
     generator = torch.Generator().manual_seed(seed)
     try:
@@ -42,7 +47,8 @@ def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int
     except ValueError as error:
         raise ConfigError(f"model: {error}") from error
     frame = _FRAMES.get(type(spec), SequenceModel)
-    model = frame(split.num_items, spec.dim, encoder, normalize=spec.normalize, generator=generator)
+    side = _side(spec, split, generator)
+    model = frame(split.num_items, spec.dim, encoder, normalize=spec.normalize, generator=generator, side=side)
     settings = NextItemSettings(
         max_length=spec.max_length,
         batch_size=spec.batch_size,
@@ -52,6 +58,8 @@ def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int
         log_q=spec.loss.log_q,
         calibration=spec.loss.calibration,
         temperature=spec.loss.temperature,
+        hard=spec.loss.hard,
+        in_batch=spec.loss.in_batch,
         skip_known=spec.loss.skip_known,
         seed=seed,
     )
@@ -59,6 +67,31 @@ def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int
         task = Cloze(mask=split.num_items, share=spec.mask_share, last_share=spec.last_share)
         return NextItemTrainee(model, split.train, split.num_items, settings, task=task)
     return NextItemTrainee(model, split.train, split.num_items, settings, task=next_items)
+
+
+def _side(spec: SequenceModelSpec, split: ListSplit, generator: torch.Generator) -> SideInformation | None:
+    """What is known of items and events beside which items they are; missing where nothing of it is to be read."""
+    told, reads_times = spec.side, isinstance(spec, HstuSpec) and spec.time_bias
+    _expect(bool(told.items), split.item_labels is not None, "side.items", "data.items with categories or numbers")
+    _expect(told.actions, bool(split.actions), "side.actions", "a column data.columns.action")
+    _expect(told.gaps, split.train.times_E is not None, "side.gaps", "a column data.columns.time")
+    _expect(reads_times, split.train.times_E is not None, "time_bias", "a column data.columns.time")
+    if not (told.items or told.actions or told.gaps or reads_times):
+        return None
+    return SideInformation(
+        spec.dim,
+        labels_VL=split.item_labels.weights_VL if told.items and split.item_labels is not None else None,
+        is_sought=told.items == "both",
+        num_actions=len(split.actions) if told.actions else 0,
+        num_gaps=NUM_GAPS if told.gaps else 0,
+        reads_times=reads_times,
+        generator=generator,
+    )
+
+
+def _expect(is_told: bool, is_there: bool, what: str, source: str) -> None:
+    if is_told and not is_there:
+        raise ConfigError(f"model.{what}: expected {source}, received none; name it, or leave model.{what} out")
 
 
 def _sasrec(spec: SasrecSpec, generator: torch.Generator) -> nn.Module:
@@ -74,6 +107,7 @@ def _hstu(spec: HstuSpec, generator: torch.Generator) -> nn.Module:
         query_dim=spec.query_dim or spec.dim // spec.num_heads,
         value_dim=spec.value_dim or spec.dim // spec.num_heads,
         convolution=spec.convolution,
+        time_buckets=_TIME_BUCKETS if spec.time_bias else 0,
         dropout=spec.dropout,
         generator=generator,
     )

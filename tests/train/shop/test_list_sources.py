@@ -1,0 +1,51 @@
+"""A shop whose sources are models of lists: trained, ranked by their scores, and answered without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from aisle import recipe as recipes
+from aisle.bundle import Bundle
+from aisle.pipeline import Pipeline
+from tests.train.conftest import SMALL, TrainingShop
+
+RECIPE = SMALL.replace(
+    "placements:",
+    """  linear: {kind: list_model, min_events: 1, model: {kind: ease, l2: 1.0}}
+  network: {kind: list_model, min_events: 1, epochs: 3, model: {kind: mult-vae, hidden: [8], latent: 4}}
+placements:""",
+).replace("sources: [popular_10d, own_30d,", "sources: [linear, network, popular_10d, own_30d,")
+RANKER = "ranker: {examples: {snapshots: 1}, model: {kind: logistic, num_buckets: 4}}"
+
+ANSWER = """
+import json, sys
+from aisle.bundle import Bundle
+from aisle.pipeline import Pipeline, Query
+import numpy as np
+pipeline = Pipeline.load(Bundle.open(sys.argv[1]))
+row = pipeline.item_ids.index(sys.argv[2])
+query = Query.of_items(np.array([row]), now_ms=pipeline.fitted_until_ms, num_rows=len(pipeline.item_ids))
+eligible_V = np.arange(query.num_rows) >= 2
+found = {name: pipeline.generators[name].candidates(query, 5, eligible_V).rows_k.tolist() for name in sys.argv[3:]}
+heavy = {"torch", "onnx", "onnxscript", "numba", "safetensors"} & set(sys.modules)
+print(json.dumps([found, sorted(heavy)]))
+"""
+
+
+def test_models_of_lists_feed_the_ranker_and_are_served_without_torch(shop: TrainingShop, tmp_path: Path) -> None:
+    path = tmp_path / "lists.yaml"
+    path.write_text(f"{RECIPE}\n{RANKER}\n")
+    result = shop.train(recipes.load(path))
+    pipeline = Pipeline.load(Bundle.open(result.run.bundle))
+    assert pipeline.rank_stage is not None
+    read = pipeline.rank_stage.inputs.dense_names
+    assert {"score_linear", "rank_linear", "score_network", "rank_network"} <= set(read)
+    command = [sys.executable, "-c", ANSWER, str(result.run.bundle), "shelf-3", "linear", "network"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    found, heavy = json.loads(done.stdout)
+    assert heavy == []
+    assert len(found["network"]) == 5
+    assert 0 < len(found["linear"]) <= 5
