@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from aisle.cli.hardware import describe_hardware
-from benchmarks.criteo import Entry, summarize, train_entry
+from benchmarks.criteo import summarize, train_entry
+from benchmarks.criteo_models import Entry
 
 RESULTS = Path(__file__).parent / "results"
 RECIPE = "ml-1m-din"
@@ -46,7 +47,7 @@ def measure(names: Sequence[str], seeds: Sequence[int], directory: Path) -> dict
         runs[name] = train_entry(MODELS[name], directory / name.replace(", ", "-").replace(" ", "-"), seeds)
     under = f"--seeds {','.join(map(str, seeds))} -o OUT"
     return {
-        name: summarize(run, runs[REFERENCE], "minus_mean") | {"command": MODELS[name].command(under)}
+        name: summarize(run, {"mean": runs[REFERENCE]}) | {"command": MODELS[name].command(under)}
         for name, run in runs.items()
     }
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,28 +25,42 @@ from aisle.recipe import ListRecipe, load
 from aisle.train.lists.directory import ListDirectory, is_list_run
 from aisle.train.lists.registry import fit_lists
 from aisle.train.lists.run import train_list_recipe
+from benchmarks import side_information
+from benchmarks.list_study import Study
 
 _RUNS = "RUNS"
 RESULT = Path(__file__).parent / "results" / "lists.json"
 
 
-@dataclass(frozen=True)
-class Study:
-    """One protocol.
-
-    Attributes:
-        title: What is measured.
-        reference: The method that the others are compared with.
-        metrics: Those that tables show, as they stand in the runs.
-        methods: Recipe and overrides of each method; ``RUNS`` stands for the folder of the study's runs.
-        others: What papers and peers report under the protocol, by their name: values of the first metrics.
-    """
-
-    title: str
-    reference: str
-    metrics: tuple[str, ...]
-    methods: dict[str, tuple[str, ...]]
-    others: dict[str, tuple[float, ...]] = field(default_factory=dict)
+def _amazon(name: str, title: str, *, sasrec: tuple[float, float], s3_rec: tuple[float, float]) -> Study:
+    """One of the three sets of S3-Rec, by the recipes of Beauty; what its authors report of SASRec and of theirs."""
+    of_beauty, attributes = name == "beauty", f"amazon_{name}_s3rec/item_attributes.parquet"
+    lists = () if of_beauty else (f"data.train=amazon_{name}_s3rec/sequences.parquet",)
+    texts = () if of_beauty else (f"data.items.file={attributes}",)
+    return Study(
+        title,
+        "rules",
+        ("test/hr@10/full", "test/ndcg@10/full"),
+        {
+            "popularity": ("amazon-beauty-rules", *lists, "model.kind=popularity"),
+            "content": (
+                "amazon-beauty-rules",
+                *(*lists, f"data.items={{file: {attributes}, text: [attributes]}}"),
+                *("model.kind=content", "model.history.decay=1.0"),
+            ),
+            "youtube-dnn": (
+                "amazon-beauty-rules",
+                *(*lists, "model.kind=youtube-dnn", "model.dim=64", "model.hidden=[128]", "model.max_length=50"),
+                *("train.learning_rate=3e-3", "train.epochs=12", "train.precision=bfloat16"),
+            ),
+            "sasrec": ("amazon-beauty-sasrec", *lists),
+            "rules": ("amazon-beauty-rules", *lists),
+            "blend": ("amazon-beauty-blend", *lists),
+            "blend with content": ("amazon-beauty-content-blend", *lists, *texts),
+        },
+        {"SASRec (S3-Rec authors)": sasrec, "S3-Rec (its authors)": s3_rec},
+        same={"SASRec (S3-Rec authors)": "sasrec"},
+    )
 
 
 _HSTU_README = "HSTU README"
@@ -59,8 +72,18 @@ STUDIES = {
         {
             "popularity": ("ml-1m-ridge", "model.kind=popularity"),
             "markov": ("ml-1m-ridge", "model.kind=markov"),
+            "content": (
+                "ml-1m-ridge",
+                "data.items={file: movielens_1m/movies.parquet, id: movie_id, text: [title, genres]}",
+                *("model.kind=content", "model.neighbours=500", "model.history.decay=0.3"),
+            ),
             "rules": ("ml-1m-rules",),
             "ridge": ("ml-1m-ridge",),
+            "youtube-dnn": (
+                "ml-1m-ridge",
+                *("model.kind=youtube-dnn", "model.dim=64", "model.hidden=[128]", "model.max_length=200"),
+                *("train.learning_rate=3e-3", "train.epochs=12", "train.precision=bfloat16"),
+            ),
             "sasrec": ("ml-1m-sasrec",),
             "hstu": ("ml-1m-hstu",),
             "hstu, 4 layers of 2 heads": (
@@ -88,6 +111,7 @@ STUDIES = {
             ),
             "local hstu": ("ml-1m-local-hstu",),
             "gru4rec": ("ml-1m-gru4rec",),
+            "bert4rec": ("ml-1m-bert4rec",),
             "mean of sasrec and hstu": ("ml-1m-hstu", "model.kind=ensemble", "model.runs=[RUNS/sasrec, RUNS/hstu]"),
             "mean of local hstu and gru4rec": (
                 "ml-1m-hstu",
@@ -125,6 +149,19 @@ STUDIES = {
             f"HSTU ({_HSTU_README})": (0.3097, 0.1720, 0.5754, 0.7716),
             f"HSTU-large ({_HSTU_README})": (0.3294, 0.1893, 0.5935, 0.7839),
         },
+        same={
+            f"GRU4Rec ({_HSTU_README})": "gru4rec",
+            f"BERT4Rec ({_HSTU_README})": "bert4rec",
+            f"SASRec ({_HSTU_README})": "sasrec",
+            f"HSTU ({_HSTU_README})": "hstu",
+            f"HSTU-large ({_HSTU_README})": "hstu, 4 layers of 2 heads",
+        },
+        pairs=(
+            ("hstu", "sasrec"),
+            ("hstu, 128 wide, no cosines", "sasrec, 128 wide, no cosines"),
+            ("local hstu", "hstu, 128 wide, 4 layers, no cosines"),
+            ("local hstu", "gru4rec"),
+        ),
     ),
     "gowalla": Study(
         "Gowalla, what else a user visits: the split of NGCF and LightGCN, all places ranked but known ones",
@@ -150,6 +187,13 @@ STUDIES = {
             "SimpleX (BARS)": (0.1872, 0.1557),
             "BSPM, the sharpened filter (its authors)": (0.1920, 0.1597),
         },
+        same={
+            "ItemCF (BARS)": "item-knn",
+            "EASE (BARS)": "ease",
+            "LightGCN (its authors)": "lightgcn",
+            "GF-CF, the graph filter (its authors)": "graph-filter",
+            "BSPM, the sharpened filter (its authors)": "sharpened graph-filter",
+        },
     ),
     "diginetica": Study(
         "Diginetica, the next item of a session: prefixes of the last week, all items ranked, nothing masked",
@@ -171,45 +215,14 @@ STUDIES = {
             "GCE-GNN (the same)": (0.542, 0.190),
         },
     ),
-    "amazon-beauty": Study(
+    "amazon-beauty": _amazon(
+        "beauty",
         "Amazon Beauty, the next item: leave one out in the file of S3-Rec, whose order is partly that of item numbers",
-        "rules",
-        ("test/hr@10/full", "test/ndcg@10/full"),
-        {
-            "popularity": ("amazon-beauty-rules", "model.kind=popularity"),
-            "content": (
-                "amazon-beauty-rules",
-                "data.items={file: amazon_beauty_s3rec/item_attributes.parquet, text: [attributes]}",
-                *("model.kind=content", "model.history.decay=1.0"),
-            ),
-            "youtube-dnn": (
-                "amazon-beauty-rules",
-                *("model.kind=youtube-dnn", "model.dim=64", "model.hidden=[128]", "model.max_length=50"),
-                *("train.learning_rate=3e-3", "train.epochs=12", "train.precision=bfloat16"),
-            ),
-            "rules": ("amazon-beauty-rules",),
-            "blend": ("amazon-beauty-blend",),
-        },
-        {"SASRec (S3-Rec authors)": (0.0605, 0.0318), "S3-Rec (its authors)": (0.0647, 0.0327)},
+        sasrec=(0.0605, 0.0318),
+        s3_rec=(0.0647, 0.0327),
     ),
-    "amazon-sports": Study(
-        "Amazon Sports, as Beauty",
-        "rules",
-        ("test/hr@10/full", "test/ndcg@10/full"),
-        {
-            "rules": ("amazon-beauty-rules", "data.train=amazon_sports_s3rec/sequences.parquet"),
-            "blend": ("amazon-beauty-blend", "data.train=amazon_sports_s3rec/sequences.parquet"),
-        },
-    ),
-    "amazon-toys": Study(
-        "Amazon Toys, as Beauty",
-        "rules",
-        ("test/hr@10/full", "test/ndcg@10/full"),
-        {
-            "rules": ("amazon-beauty-rules", "data.train=amazon_toys_s3rec/sequences.parquet"),
-            "blend": ("amazon-beauty-blend", "data.train=amazon_toys_s3rec/sequences.parquet"),
-        },
-    ),
+    "amazon-sports": _amazon("sports", "Amazon Sports, as Beauty", sasrec=(0.0350, 0.0192), s3_rec=(0.0385, 0.0204)),
+    "amazon-toys": _amazon("toys", "Amazon Toys, as Beauty", sasrec=(0.0675, 0.0374), s3_rec=(0.0700, 0.0376)),
     "ml-1m-ncf": Study(
         "MovieLens-1M, the protocol of NCF: each test movie among 99 given ones (comparable with nothing else here)",
         "neumf",
@@ -230,19 +243,26 @@ STUDIES = {
             "neumf, 64 factors": (
                 "ml-1m-neumf",
                 *("model.dimension=64", "model.mlp_dimension=128", "model.hidden=[256, 128, 64]"),
-                *("train.learning_rate=5e-3", "train.epochs=10"),
+                *("model.pretraining_epochs=10", "train.epochs=10"),
+            ),
+            "gmf, 64 factors": (
+                "ml-1m-neumf",
+                *("model.kind=gmf", "model.dimension=64", "model.l2=5e-3", "model.batch_size=2048"),
+                "train.epochs=20",
             ),
             "mlp": (
                 "ml-1m-neumf",
-                *("model.kind=ncf-mlp", "model.dimension=32", "model.hidden=[64, 32, 16]", "model.batch_size=8192"),
+                *("model.kind=ncf-mlp", "model.dimension=32", "model.hidden=[64, 32, 16]"),
+                *("model.l2=5e-3", "model.batch_size=2048"),
             ),
             "slcm": (
                 "ml-1m-neumf",
                 *("model.kind=slcm", "model.cell=gru", "model.hidden=[64, 32, 16]"),
-                *("train.learning_rate=3e-3", "train.epochs=12"),
+                *("train.learning_rate=3e-3", "train.schedule=constant", "train.epochs=12"),
             ),
         },
         {"NeuMF, pretrained, 64 factors (NCF authors)": (0.730, 0.447)},
+        same={"NeuMF, pretrained, 64 factors (NCF authors)": "neumf, 64 factors"},
     ),
     "ml-1m-held-out": Study(
         "MovieLens-1M, users that training never saw: ratings of 4 and 5, four fifths shown (the protocol of Mult-VAE)",
@@ -258,6 +278,8 @@ STUDIES = {
     ),
 }
 
+STUDIES |= side_information.STUDIES
+
 
 def train(study: str, method: str, runs: Path) -> None:
     """Train one method unless its run is finished."""
@@ -266,7 +288,7 @@ def train(study: str, method: str, runs: Path) -> None:
     assert isinstance(recipe, ListRecipe), f"{name} is a recipe of lists"
     output = runs / study / method
     print(f"{study}/{method}", flush=True)
-    train_list_recipe(recipe, output, fit_lists, resume=is_list_run(output))
+    train_list_recipe(recipe, output, fit_lists, seeds=STUDIES[study].seeds, resume=is_list_run(output))
 
 
 def collect(study: str, runs: Path) -> dict[str, Any]:
@@ -279,7 +301,7 @@ def collect(study: str, runs: Path) -> dict[str, Any]:
     for method, run in finished.items():
         metrics = run.read_metrics()
         methods[method] = {
-            "command": " ".join(["aisle train", *_told(of_study.methods[method])]),
+            "command": " ".join(["aisle train", *_told(of_study.methods[method]), *_seeds(of_study.seeds)]),
             "model": metrics["model"],
             "parameters": metrics["parameters"],
             "model_bytes": metrics["model_bytes"],
@@ -296,13 +318,23 @@ def collect(study: str, runs: Path) -> dict[str, Any]:
         "reference": of_study.reference,
         "metrics": list(of_study.metrics),
         "methods": methods,
+        "pairs": [
+            {"method": one, "minus": other, "metrics": _gaps(finished[one], finished[other], of_study.metrics)}
+            for one, other in of_study.pairs
+            if one in finished and other in finished
+        ],
         "others": {name: list(values) for name, values in of_study.others.items()},
+        "same": {name: method for name, method in of_study.same.items() if method in methods},
     }
 
 
 def _told(told: tuple[str, ...]) -> list[str]:
     """The arguments of the command, as a shell takes them."""
     return [told[0], *(f"--set {shlex.quote(override)}" for override in told[1:])]
+
+
+def _seeds(seeds: tuple[int, ...]) -> list[str]:
+    return [f"--seeds {','.join(map(str, seeds))}"] if seeds else []
 
 
 def _gaps(run: ListDirectory, reference: ListDirectory, metrics: tuple[str, ...]) -> dict[str, dict[str, float]]:

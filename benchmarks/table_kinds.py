@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from aisle.cli.hardware import describe_hardware
-from benchmarks.criteo import Entry, summarize, train_entry
+from benchmarks.criteo import summarize, train_entry
+from benchmarks.criteo_models import Entry
 
 RESULTS = Path(__file__).parent / "results"
 FULL = "full"
@@ -42,7 +43,7 @@ def entry_of(kind: str, share: float) -> Entry:
 def measure(seeds: Sequence[int], directory: Path) -> dict[str, Any]:
     """Train all, and compare each with full tables and with thresholded ones of its size."""
     full = train_entry(Entry("criteo"), directory / FULL, seeds)
-    found: dict[str, Any] = {FULL: summarize(full, full)}
+    found: dict[str, Any] = {FULL: summarize(full, {})}
     for share in SHARES:
         of_size = {}
         for kind in KINDS:
@@ -50,10 +51,10 @@ def measure(seeds: Sequence[int], directory: Path) -> dict[str, Any]:
             run = train_entry(entry_of(kind, share), directory / f"{kind.replace(', ', '-')}-{share:g}", seeds)
             of_size[kind] = run
             found[f"{kind}, {share:g}"] = {
-                **summarize(run, full, "minus_full"),
+                **summarize(run, {"full": full}),
                 "share": share,
                 "kind": kind,
-                "minus_thresholded": summarize(run, of_size["thresholded"], "difference").get("difference"),
+                "minus_thresholded": summarize(run, {"thresholded": of_size["thresholded"]}).get("minus_thresholded"),
             }
     return found
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from aisle.cli.hardware import describe_hardware
-from benchmarks import lists, sequence_scale, sequence_speed
+from aisle.data.item_lists import ItemLists
+from benchmarks import lists, sequence_peers, sequence_scale, sequence_speed
 from benchmarks.charts import charts
 
 
@@ -29,19 +35,50 @@ def test_costs_of_sequences_and_candidates(tmp_path: Path, monkeypatch: pytest.M
     assert "one by one" in drawn
 
 
-def test_speed_beside_the_common_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"NUM_ITEMS": 30, "LENGTH": 8, "DIM": 4, "BATCH": 4}.items():
-        monkeypatch.setattr(sequence_speed, name, value)
-    found = sequence_speed.measure(1)
-    assert set(found) > {"prefix transformer, float32", "sasrec, bfloat16", "hstu, bfloat16"}
-    for name, one in found.items():
-        told = 1 if name.startswith("prefix") else 8
+def test_speed_where_the_last_position_is_told_and_where_all_are() -> None:
+    shape = sequence_speed.full_sequences(batch=4, length=8, items=30, dim=4)
+    variants = sequence_speed.measure(shape, 1, {})["variants"]
+    assert len(variants) == 8
+    for name, one in variants.items():
+        told = 8 if name.endswith("every position") else 1
         assert one["told_positions_per_second"] == pytest.approx(told * one["sequences_per_second"], rel=0.01)
+
+
+def test_a_row_for_each_prefix() -> None:
+    rows = sequence_speed.prefixes(ItemLists.of([[5, 2, 7], [4], [1, 3]]))
+    assert [row.tolist() for row in rows] == [[5, 2], [5, 2, 7], [1, 3]]
+    padded = sequence_peers.padded_rows(rows, 3)
+    assert padded["item_id_list"].tolist() == [[6, 0, 0], [6, 3, 0], [2, 0, 0]]
+    assert padded["item_length"].tolist() == [1, 2, 1]
+    assert padded["item_id"].tolist() == [3, 8, 4]
+
+
+def test_a_peer_runs_as_its_package_has_it_and_without_its_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = []
+
+    class Network(nn.Module):
+        def __init__(self, settings: Mapping[str, Any], dataset: Any) -> None:
+            super().__init__()
+            self.items = nn.Embedding(dataset.num("item_id"), settings["hidden_size"])
+
+        def calculate_loss(self, rows: Mapping[str, Tensor]) -> Tensor:
+            watched.append(torch.is_anomaly_enabled())
+            return self.items(rows["item_id_list"]).sum()
+
+    module = SimpleNamespace(SASRec=Network)
+    monkeypatch.setattr("importlib.import_module", lambda name: module)
+    passes = sequence_peers.recbole_passes(sequence_speed.full_sequences(batch=4, length=8, items=30, dim=4))
+    for one in passes.values():
+        one.run()
+        assert (one.rows, one.told, one.num_batches) == (4, 4, 1)
+    assert watched == [True, False] and not torch.is_anomaly_enabled()
 
 
 def test_each_study_s_recipes_are_there_and_its_reference_among_them() -> None:
     for study in lists.STUDIES.values():
         assert study.reference in study.methods
+        assert {method for pair in study.pairs for method in pair} <= set(study.methods)
+        assert set(study.same) <= set(study.others) and set(study.same.values()) <= set(study.methods)
         for name, *overrides in study.methods.values():
             recipe = lists.load(name, overrides)
             assert isinstance(recipe, lists.ListRecipe)

@@ -64,7 +64,7 @@ def test_costs_are_measured_for_each_size(capsys: pytest.CaptureFixture[str]) ->
     base = SpeedSettings(
         batch_size=32, num_tables=2, embedding_dim=4, dense_layers=(8,), over_layers=(8,), num_turns=1, table_rows=100
     )
-    steps = train_scale.measure(base, (100, 200), (64,))
+    steps = train_scale.measure(base, (100, 200), (64,), train_scale.measure_one)
     assert {(step["table_rows"], step["batch_size"]) for step in steps} == {(100, 32), (200, 32), (100, 64)}
     for step in steps:
         # Rows of 4 numbers, and one of row-wise Adagrad's state each.
@@ -72,3 +72,12 @@ def test_costs_are_measured_for_each_size(capsys: pytest.CaptureFixture[str]) ->
         assert math.isclose(step["table_bytes"], state, abs_tol=64)
         assert step["microseconds_per_sample"] * step["samples_per_second"] == pytest.approx(1e6, rel=0.05)
     assert str(100) in capsys.readouterr().out
+
+
+def test_the_memory_of_a_size_is_its_own() -> None:
+    num_rows = 1 << 20
+    settings = SpeedSettings(batch_size=32, num_tables=2, embedding_dim=8, num_turns=1, table_rows=num_rows, threads=1)
+    measured = train_scale.in_own_process(settings)
+    weight_bytes = 4 * 8 * 2 * num_rows
+    # The optimizer's state is of no memory where no row was met; weights are drawn number by number or all at once.
+    assert weight_bytes < measured["peak_bytes"] < 3 * weight_bytes

@@ -1,0 +1,40 @@
+"""The benchmark of the ranking family: what is compared alike, and who chooses a student."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import criteo
+from benchmarks.criteo_models import MODELS
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "attention"),
+    [
+        ("attention-dlrm, smaller layers", "dlrm, smaller layers", "beside"),
+        ("attention-dlrm, replace", "dlrm", "replace"),
+    ],
+)
+def test_attention_is_measured_beside_a_dlrm_of_the_same_layers(name: str, base: str, attention: str) -> None:
+    ours, theirs = (MODELS[one].load().model for one in (name, base))
+    assert (ours.dense_layers, ours.over_layers) == (theirs.dense_layers, theirs.over_layers)
+    assert ours.attention == attention
+
+
+def test_students_are_taught_alike() -> None:
+    students = [criteo.student_entry(model, ["FOLDS-dlrm"]).load() for model in criteo.STUDENTS.values()]
+    assert len({(str(one.distill), str(one.training)) for one in students}) == 1
+    assert len({(str(one.inputs), str(one.model)) for one in students}) == len(students)
+
+
+@pytest.mark.parametrize(
+    ("logloss", "says"), [(0.4784, "it reaches the mean of 11 models"), (0.4785, "it does not reach the mean of 11")]
+)
+def test_validation_alone_chooses_the_student(logloss: float, says: str) -> None:
+    students = {
+        "a": {"metrics": {"valid/logloss": 0.47702, "test/auc": 0.7626, "test/logloss": logloss}},
+        "b": {"metrics": {"valid/logloss": 0.47703, "test/auc": 0.7700, "test/logloss": 0.4700}},
+    }
+    notes = criteo.student_notes(students)
+    assert "validation chooses: a log loss of 0.47702 on the validation rows, beside 0.47703 of `b`" in notes["a"]
+    assert says in notes["a"] and notes["b"].startswith("not the student")
