@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from click_results import movielens_ctr, multi_task  # beside this script
+from criteo_results import criteo_results
+from result_cells import beside, gap, listed, measured
+
 
 def ranking_results(results: Path) -> str:
     """The document.
@@ -22,50 +26,19 @@ def ranking_results(results: Path) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _criteo(result: Mapping[str, Any]) -> str:
-    methods = sorted(result["methods"].items(), key=lambda entry: entry[1]["metrics"]["test/logloss"])
-    reference = result["reference"]
-    lines = [
-        "## Criteo sample",
-        "",
-        f"120,650 rows; {result['protocol']}. Means of the seeds {_list(result['seeds'])} and their standard "
-        f"deviation; beside them the difference from {reference} regression on bucketized numbers, paired over "
-        "test rows, with 95 % intervals over rows and seeds. A difference is real only where its interval excludes 0.",
-        "",
-        f"| model | AUC | log loss | AUC minus {reference} | log loss minus {reference} | parameters |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, method in methods:
-        gaps = method.get(f"minus_{reference}", {})
-        cells = [_measured(method, "test/auc"), _measured(method, "test/logloss")]
-        cells += [_gap(gaps[metric]) if metric in gaps else "" for metric in ("auc", "logloss")]
-        cells += [f"{method['parameters']:,}" if method.get("parameters") else ""]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    lines += [f"\nOf `{name}`: {method['note']}." for name, method in methods if "note" in method]
-    lines += ["", "Others' implementations on the same rows, each measured by itself:", "", "| peer | AUC | log loss |"]
-    lines += ["|---|---|---|"]
-    lines += [f"| {name} | {peer['auc']:.4f} | {peer['logloss']:.4f} |" for name, peer in result["peers"].items()]
-    return "\n".join(lines)
-
-
 def _histories(result: Mapping[str, Any]) -> str:
     reference = result["reference"]
     lines = [
         "## Histories",
         "",
         f"MovieLens-1M, `ml-1m-din`: will a user rate a movie above 3, after the 20 last liked; {result['protocol']}. "
-        f"Means of the seeds {_list(result['seeds'])}; beside them the difference from a {reference}, paired over test "
-        "rows, with 95 % intervals over rows and seeds.",
+        f"Means of the seeds {listed(result['seeds'])}; beside them the difference from a {reference}, paired over "
+        "test rows, with 95 % intervals over rows and seeds.",
         "",
         "| model | AUC | log loss | AUC minus mean | log loss minus mean | parameters |",
         "|---|---|---|---|---|---|",
     ]
-    for name, method in result["methods"].items():
-        gaps = method.get("minus_mean", {})
-        cells = [_measured(method, "test/auc"), _measured(method, "test/logloss")]
-        cells += [_gap(gaps[metric]) if metric in gaps else "" for metric in ("auc", "logloss")]
-        lines.append(f"| {name} | " + " | ".join([*cells, f"{method['parameters']:,}"]) + " |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *beside(result["methods"], "mean")])
 
 
 def _actions(result: Mapping[str, Any]) -> str:
@@ -77,11 +50,11 @@ def _actions(result: Mapping[str, Any]) -> str:
         "",
         "| model | AUC | log loss | HSTU's gain in AUC | in log loss |",
         "|---|---|---|---|---|",
-        f"| {result['model']} | {_measured(result, 'test/auc')} | {_measured(result, 'test/logloss')} | | |",
+        f"| {result['model']} | {measured(result, 'test/auc')} | {measured(result, 'test/logloss')} | | |",
     ]
     for name, baseline in result["baselines"].items():
-        cells = [_measured(baseline, "test/auc"), _measured(baseline, "test/logloss")]
-        cells += [_gap(baseline["differences"][metric]) for metric in ("test/auc", "test/logloss")]
+        cells = [measured(baseline, "test/auc"), measured(baseline, "test/logloss")]
+        cells += [gap(baseline["differences"][metric]) for metric in ("test/auc", "test/logloss")]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -91,22 +64,61 @@ def _table_kinds(result: Mapping[str, Any]) -> str:
     lines = [
         "## Kinds of tables at equal bytes",
         "",
-        f"DLRM on the Criteo sample, seeds {_list(result['seeds'])}; tables of fewer than "
+        f"DLRM on the Criteo sample, seeds {listed(result['seeds'])}; tables of fewer than "
         f"{result['compress_from']:,} rows stay full. Log loss minus that of full tables, and minus that of "
         "thresholded tables of the same size.",
         "",
         "| tables | model bytes | AUC | log loss | minus full | minus thresholded |",
         "|---|---|---|---|---|---|",
-        f"| full | {full['model_bytes']:,} | {_measured(full, 'test/auc')} | {_measured(full, 'test/logloss')} | | |",
+        f"| full | {full['model_bytes']:,} | {measured(full, 'test/auc')} | {measured(full, 'test/logloss')} | | |",
     ]
     for name, method in result["methods"].items():
         if name == "full":
             continue
         gaps = [method.get(f"minus_{other}") for other in ("full", "thresholded")]
-        cells = [f"{method['model_bytes']:,}", _measured(method, "test/auc"), _measured(method, "test/logloss")]
-        cells += [_gap(gap["logloss"]) if gap else "" for gap in gaps]
+        cells = [f"{method['model_bytes']:,}", measured(method, "test/auc"), measured(method, "test/logloss")]
+        cells += [gap(one["logloss"]) if one else "" for one in gaps]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _sizes(result["methods"]), "", _claim(result["methods"])])
+
+
+def _sizes(methods: Mapping[str, Any]) -> str:
+    """How much smaller than the others low-rank tables came out."""
+    less = []
+    for one in (method for method in methods.values() if method.get("kind") == "low-rank"):
+        others = [other["model_bytes"] for other in methods.values() if other.get("share") == one["share"]]
+        less.append(1 - one["model_bytes"] / max(others))
+    return (
+        "Bytes are equal but for one step of each table. That of a low-rank table is a column, so that these models "
+        f"are {100 * min(less):.1f} to {100 * max(less):.1f} % smaller than the largest one of the same share."
+    )
+
+
+def _claim(methods: Mapping[str, Any]) -> str:
+    """The verdict on a published claim, by products of quotients and remainders in the smallest size."""
+    products = [one for one in methods.values() if one.get("kind") == "quotient-remainder, mult"]
+    one = min(products, key=lambda method: float(method["share"]))
+    full, simple = one["minus_full"]["logloss"], one["minus_thresholded"]["logloss"]
+    before, after = (method["model_bytes"] / 1e6 for method in (methods["full"], one))
+    return (
+        "A student paper claims that quotient-remainder tables take a DLRM on 100,000 rows from 17.4 to 2.3 MB at "
+        f"similar quality. Here the whole model falls from {before:.1f} to {after:.1f} MB, its large tables to "
+        f"{one['share']:g} of their bytes. Log loss with `mult` minus that of full tables is {gap(full)}: "
+        f"{_held(full)}. Minus that of thresholded tables, which keep the commonest ids and nothing else, it is "
+        f"{gap(simple)}: {_as_well(simple)}."
+    )
+
+
+def _held(loss: Mapping[str, Any]) -> str:
+    if loss["low"] > 0:
+        return "the claim does not hold, quality is lost"
+    return f"the claim holds in so far as no loss is shown, though one of {loss['high']:.4f} is not ruled out"
+
+
+def _as_well(loss: Mapping[str, Any]) -> str:
+    if loss["high"] < 0:
+        return "composing is worth its trouble"
+    return "thresholding does as well" if loss["low"] <= 0 else "thresholding does better"
 
 
 def _train_speed(result: Mapping[str, Any]) -> str:
@@ -114,9 +126,10 @@ def _train_speed(result: Mapping[str, Any]) -> str:
     lines = [
         "## Speed of training",
         "",
-        f"`aisle bench train`: {sizes['num_tables']} tables of {sizes['table_rows']:,} rows and "
-        f"{sizes['embedding_dim']} numbers, batch {sizes['batch_size']:,}, {result['id_distribution']} ids, "
-        f"{result['threads']} threads, all variants in turns in one run.",
+        f"`python -m benchmarks.step_speed`, which is `aisle bench train` with other libraries beside it: "
+        f"{sizes['num_tables']} tables of {sizes['table_rows']:,} rows and {sizes['embedding_dim']} numbers, batch "
+        f"{sizes['batch_size']:,}, {result['id_distribution']} ids, {result['threads']} threads, all variants in turns "
+        f"in one run, {result['hardware']['cpu']}.",
         "",
         "| variant | ms, median | ms, best | samples/s | times ours |",
         "|---|---|---|---|---|",
@@ -126,15 +139,30 @@ def _train_speed(result: Mapping[str, Any]) -> str:
         f"{one['times_ours']:.2f} |"
         for name, one in {**result["variants"], **result.get("peers", {})}.items()
     ]
-    limits, losses = result["limits"], result["final_loss"]
+    loader, limits, losses = result["loader"], result["limits"], result["final_loss"]
     lines += [
         "",
         f"The machine's limits: {limits['bfloat16_gflops']:,.0f} GFLOP/s in bfloat16, "
         f"{limits['float32_gflops']:,.0f} in float32, {limits['copy_gb_per_second']:.0f} GB/s copied. The "
-        f"loader alone gives {result['loader']['samples_per_second']:,} samples/s. Loss at the end of a fixed stream: "
-        f"{losses['bfloat16']:.4f} in bfloat16, {losses['float32']:.4f} in float32.",
+        f"loader alone gives {loader['samples_per_second']:,} samples/s{_from_files(loader)}. Loss at the end of "
+        f"a fixed stream: {losses['bfloat16']:.4f} in bfloat16, {losses['float32']:.4f} in float32.",
+        *_remarks(result, {"peers_are": "Other libraries", "other_runs": "Other runs"}),
     ]
     return "\n".join(lines)
+
+
+def _remarks(result: Mapping[str, Any], titles: Mapping[str, str]) -> list[str]:
+    """What a result says in words, each a paragraph."""
+    return [f"\n{title}: {result[name]}." for name, title in titles.items() if name in result]
+
+
+def _from_files(loader: Mapping[str, int]) -> str:
+    if "mapped_rows" not in loader:
+        return ""
+    return (
+        f" from memory, {loader['mapped_samples_per_second']:,} from mapped files of {loader['mapped_rows']:,} rows "
+        f"({loader['cold_samples_per_second']:,} when the system has none of them in memory)"
+    )
 
 
 def _epoch_speed(result: Mapping[str, Any]) -> str:
@@ -153,7 +181,7 @@ def _epoch_speed(result: Mapping[str, Any]) -> str:
         for kind, times in result["models"].items()
         for name, one in times.items()
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_remarks(result, {"other_runs": "Other runs"})])
 
 
 def _train_scale(result: Mapping[str, Any]) -> str:
@@ -162,36 +190,26 @@ def _train_scale(result: Mapping[str, Any]) -> str:
         "## Cost against scale",
         "",
         f"{sizes['num_tables']} tables of {sizes['embedding_dim']} numbers, {sizes['ids']} ids; bytes of tables and of "
-        "row-wise Adagrad's state ([chart](train_scale.svg)).",
+        "row-wise Adagrad's state ([chart](train_scale.svg)), and what the process held at most beyond a tiny one. "
+        "Memory that was never written, as the state of rows not met yet, is in the former alone.",
         "",
-        "| threads | rows of a table | batch | µs a sample | samples/s | MiB of tables |",
-        "|---|---|---|---|---|---|",
+        "| threads | rows of a table | batch | µs a sample | samples/s | MiB of tables | MiB held |",
+        "|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {step['threads']} | {step['table_rows']:,} | {step['batch_size']:,} | "
-        f"{step['microseconds_per_sample']:.2f} | {step['samples_per_second']:,} | {step['table_bytes'] / 2**20:,.0f} |"
+        f"{step['microseconds_per_sample']:.2f} | {step['samples_per_second']:,} | "
+        f"{step['table_bytes'] / 2**20:,.0f} | {step['peak_bytes'] / 2**20:,.0f} |"
         for step in result["steps"]
     ]
     return "\n".join(lines)
 
 
-def _measured(method: Mapping[str, Any], metric: str) -> str:
-    deviation = method.get("deviations", {}).get(metric)
-    value = f"{method['metrics'][metric]:.4f}"
-    return value if deviation is None else f"{value} ± {deviation:.4f}"
-
-
-def _gap(gap: Mapping[str, Any]) -> str:
-    return f"{gap['value']:+.4f} [{gap['low']:+.4f}, {gap['high']:+.4f}]"
-
-
-def _list(seeds: list[int]) -> str:
-    return ", ".join(map(str, seeds))
-
-
 _SECTIONS = {
-    "criteo": _criteo,
+    "criteo": criteo_results,
     "histories": _histories,
+    "movielens_ctr": movielens_ctr,
+    "multi_task": multi_task,
     "actions": _actions,
     "table_kinds": _table_kinds,
     "train_speed": _train_speed,
