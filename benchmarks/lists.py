@@ -2,9 +2,10 @@
 
 Trains by the recipes that come with Aisle, each method in a run directory below `--runs`, where what is finished is not
 trained again, and writes what was found to `benchmarks/results/lists.json`. Differences are paired over the same test
-questions.
+questions. What was written of a method stays where its run is not there any more.
 
     AISLE_DATA=/path/to/data python -m benchmarks.lists --only ml-1m gowalla
+    python -m benchmarks.lists --only ml-1m --methods sasrec
     python -m benchmarks.lists --runs runs --collect
 """
 
@@ -25,260 +26,11 @@ from aisle.recipe import ListRecipe, load
 from aisle.train.lists.directory import ListDirectory, is_list_run
 from aisle.train.lists.registry import fit_lists
 from aisle.train.lists.run import train_list_recipe
-from benchmarks import side_information
+from benchmarks.list_studies import STUDIES
 from benchmarks.list_study import Study
 
 _RUNS = "RUNS"
 RESULT = Path(__file__).parent / "results" / "lists.json"
-
-
-def _amazon(name: str, title: str, *, sasrec: tuple[float, float], s3_rec: tuple[float, float]) -> Study:
-    """One of the three sets of S3-Rec, by the recipes of Beauty; what its authors report of SASRec and of theirs."""
-    of_beauty, attributes = name == "beauty", f"amazon_{name}_s3rec/item_attributes.parquet"
-    lists = () if of_beauty else (f"data.train=amazon_{name}_s3rec/sequences.parquet",)
-    texts = () if of_beauty else (f"data.items.file={attributes}",)
-    return Study(
-        title,
-        "rules",
-        ("test/hr@10/full", "test/ndcg@10/full"),
-        {
-            "popularity": ("amazon-beauty-rules", *lists, "model.kind=popularity"),
-            "content": (
-                "amazon-beauty-rules",
-                *(*lists, f"data.items={{file: {attributes}, text: [attributes]}}"),
-                *("model.kind=content", "model.history.decay=1.0"),
-            ),
-            "youtube-dnn": (
-                "amazon-beauty-rules",
-                *(*lists, "model.kind=youtube-dnn", "model.dim=64", "model.hidden=[128]", "model.max_length=50"),
-                *("train.learning_rate=3e-3", "train.epochs=12", "train.precision=bfloat16"),
-            ),
-            "sasrec": ("amazon-beauty-sasrec", *lists),
-            "rules": ("amazon-beauty-rules", *lists),
-            "blend": ("amazon-beauty-blend", *lists),
-            "blend with content": ("amazon-beauty-content-blend", *lists, *texts),
-        },
-        {"SASRec (S3-Rec authors)": sasrec, "S3-Rec (its authors)": s3_rec},
-        same={"SASRec (S3-Rec authors)": "sasrec"},
-    )
-
-
-_HSTU_README = "HSTU README"
-STUDIES = {
-    "ml-1m": Study(
-        "MovieLens-1M, the next movie: leave one out, all ranked but the asker's last 200 (the HSTU authors' protocol)",
-        "ridge",
-        ("test/hr@10/full", "test/ndcg@10/full", "test/hr@50/full", "test/hr@200/full"),
-        {
-            "popularity": ("ml-1m-ridge", "model.kind=popularity"),
-            "markov": ("ml-1m-ridge", "model.kind=markov"),
-            "content": (
-                "ml-1m-ridge",
-                "data.items={file: movielens_1m/movies.parquet, id: movie_id, text: [title, genres]}",
-                *("model.kind=content", "model.neighbours=500", "model.history.decay=0.3"),
-            ),
-            "rules": ("ml-1m-rules",),
-            "ridge": ("ml-1m-ridge",),
-            "youtube-dnn": (
-                "ml-1m-ridge",
-                *("model.kind=youtube-dnn", "model.dim=64", "model.hidden=[128]", "model.max_length=200"),
-                *("train.learning_rate=3e-3", "train.epochs=12", "train.precision=bfloat16"),
-            ),
-            "sasrec": ("ml-1m-sasrec",),
-            "hstu": ("ml-1m-hstu",),
-            "hstu, 4 layers of 2 heads": (
-                "ml-1m-hstu",
-                *("model.num_layers=4", "model.num_heads=2", "model.query_dim=25", "model.value_dim=25"),
-                "train.epochs=36",
-            ),
-            "sasrec, 128 wide, no cosines": (
-                "ml-1m-sasrec",
-                *("model.dim=128", "model.num_heads=2", "model.hidden=256", "model.dropout=0.3"),
-                *("model.normalize=false", "model.loss.temperature=1.0"),
-                *("train.learning_rate=1e-3", "train.epochs=26"),
-            ),
-            "hstu, 128 wide, no cosines": (
-                "ml-1m-hstu",
-                *("model.dim=128", "model.num_heads=2", "model.dropout=0.3"),
-                *("model.normalize=false", "model.loss.temperature=1.0"),
-                *("train.learning_rate=1e-3", "train.epochs=26"),
-            ),
-            "hstu, 128 wide, 4 layers, no cosines": (
-                "ml-1m-hstu",
-                *("model.dim=128", "model.num_layers=4", "model.num_heads=2", "model.dropout=0.3"),
-                *("model.normalize=false", "model.loss.temperature=1.0"),
-                *("train.learning_rate=1e-3", "train.epochs=26"),
-            ),
-            "local hstu": ("ml-1m-local-hstu",),
-            "gru4rec": ("ml-1m-gru4rec",),
-            "bert4rec": ("ml-1m-bert4rec",),
-            "mean of sasrec and hstu": ("ml-1m-hstu", "model.kind=ensemble", "model.runs=[RUNS/sasrec, RUNS/hstu]"),
-            "mean of local hstu and gru4rec": (
-                "ml-1m-hstu",
-                "model.kind=ensemble",
-                'model.runs=["RUNS/local hstu", RUNS/gru4rec]',
-            ),
-            "mean of the first four": (
-                "ml-1m-hstu",
-                "model.kind=ensemble",
-                'model.runs=[RUNS/sasrec, RUNS/hstu, "RUNS/hstu, 4 layers of 2 heads", '
-                '"RUNS/sasrec, 128 wide, no cosines"]',
-            ),
-            "mean of the two wide ones and gru4rec": (
-                "ml-1m-hstu",
-                "model.kind=ensemble",
-                'model.runs=["RUNS/hstu, 128 wide, no cosines", "RUNS/sasrec, 128 wide, no cosines", RUNS/gru4rec]',
-            ),
-            "mean of the three wide ones and gru4rec": (
-                "ml-1m-hstu",
-                "model.kind=ensemble",
-                'model.runs=["RUNS/hstu, 128 wide, no cosines", "RUNS/hstu, 128 wide, 4 layers, no cosines", '
-                '"RUNS/sasrec, 128 wide, no cosines", RUNS/gru4rec]',
-            ),
-            "mean of six, without the wide one of 4 layers": (
-                "ml-1m-hstu",
-                "model.kind=ensemble",
-                'model.runs=[RUNS/sasrec, RUNS/hstu, "RUNS/hstu, 4 layers of 2 heads", '
-                '"RUNS/sasrec, 128 wide, no cosines", "RUNS/hstu, 128 wide, no cosines", RUNS/gru4rec]',
-            ),
-        },
-        {
-            f"GRU4Rec ({_HSTU_README})": (0.2811, 0.1648),
-            f"BERT4Rec ({_HSTU_README})": (0.2843, 0.1537),
-            f"SASRec ({_HSTU_README})": (0.2853, 0.1603, 0.5474, 0.7528),
-            f"HSTU ({_HSTU_README})": (0.3097, 0.1720, 0.5754, 0.7716),
-            f"HSTU-large ({_HSTU_README})": (0.3294, 0.1893, 0.5935, 0.7839),
-        },
-        same={
-            f"GRU4Rec ({_HSTU_README})": "gru4rec",
-            f"BERT4Rec ({_HSTU_README})": "bert4rec",
-            f"SASRec ({_HSTU_README})": "sasrec",
-            f"HSTU ({_HSTU_README})": "hstu",
-            f"HSTU-large ({_HSTU_README})": "hstu, 4 layers of 2 heads",
-        },
-        pairs=(
-            ("hstu", "sasrec"),
-            ("hstu, 128 wide, no cosines", "sasrec, 128 wide, no cosines"),
-            ("local hstu", "hstu, 128 wide, 4 layers, no cosines"),
-            ("local hstu", "gru4rec"),
-        ),
-    ),
-    "gowalla": Study(
-        "Gowalla, what else a user visits: the split of NGCF and LightGCN, all places ranked but known ones",
-        "ials",
-        ("test/recall_plain@20/full", "test/ndcg@20/full"),
-        {
-            "popularity": ("gowalla-item-knn", "model.kind=popularity"),
-            "item-knn": ("gowalla-item-knn",),
-            "user-knn": ("gowalla-user-knn",),
-            "ials": ("gowalla-ials",),
-            "ease": ("gowalla-ease",),
-            "graph-filter": ("gowalla-graph-filter",),
-            "sharpened graph-filter": ("gowalla-sharpened-filter",),
-            "lightgcn": ("gowalla-lightgcn",),
-            "blend": ("gowalla-blend",),
-        },
-        {
-            "ItemCF (BARS)": (0.1570, 0.1214),
-            "MF-BPR (BARS)": (0.1627, 0.1378),
-            "EASE (BARS)": (0.1765, 0.1467),
-            "LightGCN (its authors)": (0.1830, 0.1554),
-            "GF-CF, the graph filter (its authors)": (0.1849, 0.1518),
-            "SimpleX (BARS)": (0.1872, 0.1557),
-            "BSPM, the sharpened filter (its authors)": (0.1920, 0.1597),
-        },
-        same={
-            "ItemCF (BARS)": "item-knn",
-            "EASE (BARS)": "ease",
-            "LightGCN (its authors)": "lightgcn",
-            "GF-CF, the graph filter (its authors)": "graph-filter",
-            "BSPM, the sharpened filter (its authors)": "sharpened graph-filter",
-        },
-    ),
-    "diginetica": Study(
-        "Diginetica, the next item of a session: prefixes of the last week, all items ranked, nothing masked",
-        "item-knn",
-        ("test/hr@20/full", "test/mrr@20/full", "test/hr@20/full/new", "test/hr@20/full/repeat"),
-        {
-            "popularity": ("diginetica-markov", "model.kind=popularity"),
-            "markov": ("diginetica-markov",),
-            "rules": ("diginetica-rules",),
-            "vsknn": ("diginetica-vsknn",),
-            "item-knn": ("diginetica-item-knn",),
-            "walk": ("diginetica-walk",),
-            "blend": ("diginetica-blend",),
-        },
-        {
-            "GRU4Rec (as later papers quote it)": (0.295, 0.083),
-            "NARM (the same)": (0.497, 0.162),
-            "SR-GNN (the same)": (0.507, 0.176),
-            "GCE-GNN (the same)": (0.542, 0.190),
-        },
-    ),
-    "amazon-beauty": _amazon(
-        "beauty",
-        "Amazon Beauty, the next item: leave one out in the file of S3-Rec, whose order is partly that of item numbers",
-        sasrec=(0.0605, 0.0318),
-        s3_rec=(0.0647, 0.0327),
-    ),
-    "amazon-sports": _amazon("sports", "Amazon Sports, as Beauty", sasrec=(0.0350, 0.0192), s3_rec=(0.0385, 0.0204)),
-    "amazon-toys": _amazon("toys", "Amazon Toys, as Beauty", sasrec=(0.0675, 0.0374), s3_rec=(0.0700, 0.0376)),
-    "ml-1m-ncf": Study(
-        "MovieLens-1M, the protocol of NCF: each test movie among 99 given ones (comparable with nothing else here)",
-        "neumf",
-        ("test/hr@10/sampled-99", "test/ndcg@10/sampled-99"),
-        {
-            "popularity": ("ml-1m-neumf", "model.kind=popularity"),
-            "item-knn": (
-                "ml-1m-neumf",
-                *("model.kind=item-knn", "model.neighbours=200"),
-                *("model.user_exponent=0.5", "model.candidate_exponent=0.8"),
-            ),
-            "user-knn": ("ml-1m-neumf", "model.kind=user-knn", "model.neighbours=200"),
-            "graph-filter": ("ml-1m-neumf", "model.kind=graph-filter"),
-            "ease": ("ml-1m-neumf", "model.kind=ease"),
-            "ials": ("ml-1m-neumf", "model.kind=ials"),
-            "ridge": ("ml-1m-neumf", "model.kind=next-item-ridge"),
-            "neumf": ("ml-1m-neumf",),
-            "neumf, 64 factors": (
-                "ml-1m-neumf",
-                *("model.dimension=64", "model.mlp_dimension=128", "model.hidden=[256, 128, 64]"),
-                *("model.pretraining_epochs=10", "train.epochs=10"),
-            ),
-            "gmf, 64 factors": (
-                "ml-1m-neumf",
-                *("model.kind=gmf", "model.dimension=64", "model.l2=5e-3", "model.batch_size=2048"),
-                "train.epochs=20",
-            ),
-            "mlp": (
-                "ml-1m-neumf",
-                *("model.kind=ncf-mlp", "model.dimension=32", "model.hidden=[64, 32, 16]"),
-                *("model.l2=5e-3", "model.batch_size=2048"),
-            ),
-            "slcm": (
-                "ml-1m-neumf",
-                *("model.kind=slcm", "model.cell=gru", "model.hidden=[64, 32, 16]"),
-                *("train.learning_rate=3e-3", "train.schedule=constant", "train.epochs=12"),
-            ),
-        },
-        {"NeuMF, pretrained, 64 factors (NCF authors)": (0.730, 0.447)},
-        same={"NeuMF, pretrained, 64 factors (NCF authors)": "neumf, 64 factors"},
-    ),
-    "ml-1m-held-out": Study(
-        "MovieLens-1M, users that training never saw: ratings of 4 and 5, four fifths shown (the protocol of Mult-VAE)",
-        "ease",
-        ("test/ndcg@100/full", "test/recall@20/full", "test/recall@50/full"),
-        {
-            "popularity": ("ml-1m-ease", "model.kind=popularity"),
-            "item-knn": ("ml-1m-ease", "model.kind=item-knn"),
-            "ease": ("ml-1m-ease",),
-            "mult-vae": ("ml-1m-mult-vae",),
-            "mult-dae": ("ml-1m-mult-dae",),
-        },
-    ),
-}
-
-STUDIES |= side_information.STUDIES
 
 
 def train(study: str, method: str, runs: Path) -> None:
@@ -291,41 +43,68 @@ def train(study: str, method: str, runs: Path) -> None:
     train_list_recipe(recipe, output, fit_lists, seeds=STUDIES[study].seeds, resume=is_list_run(output))
 
 
-def collect(study: str, runs: Path) -> dict[str, Any]:
-    """What the finished runs of a study say."""
-    of_study = STUDIES[study]
+def collect(study: str, runs: Path, written: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the finished runs of a study say, beside what was written of methods whose runs are not there.
+
+    Args:
+        study: Its name.
+        runs: The folder of all studies' runs.
+        written: What an earlier call returned; missing: nothing.
+
+    Raises:
+        DataError: methods are finished and the reference, which they are compared with, is not.
+    """
+    of_study, written = STUDIES[study], written or {}
     found = {method: ListDirectory(runs / study / method) for method in of_study.methods}
     finished = {method: run for method, run in found.items() if run.is_written}
-    reference = finished.get(of_study.reference)
-    methods = {}
-    for method, run in finished.items():
-        metrics = run.read_metrics()
-        methods[method] = {
-            "command": " ".join(["aisle train", *_told(of_study.methods[method]), *_seeds(of_study.seeds)]),
-            "model": metrics["model"],
-            "parameters": metrics["parameters"],
-            "model_bytes": metrics["model_bytes"],
-            "train_seconds": metrics["timing"]["train_seconds"],
-            "metrics": {name: round(value, 5) for name, value in metrics["metrics"].items()},
-            "intervals": metrics.get("intervals", {}),
-        }
-        if "deviations" in metrics:
-            methods[method] |= {"seeds": metrics["seeds"], "deviations": metrics["deviations"]}
-        if reference is not None and method != of_study.reference:
-            methods[method]["minus_reference"] = _gaps(run, reference, of_study.metrics)
+    if finished and of_study.reference not in finished:
+        raise DataError(
+            f"{runs / study}: expected a finished run of {of_study.reference}, which the others are compared with, "
+            f"received {', '.join(finished)}; train it too"
+        )
+    methods = {
+        method: _entry(of_study, method, finished) if method in finished else written["methods"][method]
+        for method in of_study.methods
+        if method in finished or method in written.get("methods", {})
+    }
+    pairs = {
+        (pair["method"], pair["minus"]): pair
+        for pair in written.get("pairs", [])
+        if not {pair["method"], pair["minus"]} & set(finished)
+    }
+    for one, other in of_study.pairs:
+        if one in finished and other in finished:
+            gaps = _gaps(finished[one], finished[other], of_study.metrics)
+            pairs[one, other] = {"method": one, "minus": other, "metrics": gaps}
     return {
         "title": of_study.title,
         "reference": of_study.reference,
         "metrics": list(of_study.metrics),
         "methods": methods,
-        "pairs": [
-            {"method": one, "minus": other, "metrics": _gaps(finished[one], finished[other], of_study.metrics)}
-            for one, other in of_study.pairs
-            if one in finished and other in finished
-        ],
+        "pairs": [pairs[pair] for pair in of_study.pairs if pair in pairs],
         "others": {name: list(values) for name, values in of_study.others.items()},
         "same": {name: method for name, method in of_study.same.items() if method in methods},
     }
+
+
+def _entry(of_study: Study, method: str, finished: dict[str, ListDirectory]) -> dict[str, Any]:
+    """What the finished run of a method says."""
+    run = finished[method]
+    metrics = run.read_metrics()
+    entry = {
+        "command": " ".join(["aisle train", *_told(of_study.methods[method]), *_seeds(of_study.seeds)]),
+        "model": metrics["model"],
+        "parameters": metrics["parameters"],
+        "model_bytes": metrics["model_bytes"],
+        "train_seconds": metrics["timing"]["train_seconds"],
+        "metrics": {name: round(value, 5) for name, value in metrics["metrics"].items()},
+        "intervals": metrics.get("intervals", {}),
+    }
+    if "deviations" in metrics:
+        entry |= {"seeds": metrics["seeds"], "deviations": metrics["deviations"]}
+    if method != of_study.reference:
+        entry["minus_reference"] = _gaps(run, finished[of_study.reference], of_study.metrics)
+    return entry
 
 
 def _told(told: tuple[str, ...]) -> list[str]:
@@ -355,17 +134,19 @@ def main() -> None:
     """Train what is missing, collect and write; studies that were not asked for stay as they were written."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=sorted(STUDIES), default=sorted(STUDIES))
-    parser.add_argument("--methods", nargs="+", help="these methods alone")
+    parser.add_argument("--methods", nargs="+", help="these methods alone, and the reference")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run directories are kept")
     parser.add_argument("--collect", action="store_true", help="train nothing: write what the finished runs say")
     options = parser.parse_args()
     written = json.loads(RESULT.read_text("utf-8")) if RESULT.is_file() else {}
     studies = dict(written.get("studies", {}))
     for study in options.only:
-        for method in STUDIES[study].methods:
-            if not options.collect and (options.methods is None or method in options.methods):
+        of_study = STUDIES[study]
+        chosen = of_study.methods if options.methods is None else {*options.methods, of_study.reference}
+        for method in of_study.methods:
+            if not options.collect and method in chosen:
                 train(study, method, options.runs)
-        studies[study] = collect(study, options.runs)
+        studies[study] = collect(study, options.runs, studies.get(study))
         result = {"benchmark": "lists", "hardware": describe_hardware(), "studies": studies}
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(RESULT)

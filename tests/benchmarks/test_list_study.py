@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from aisle.errors import DataError
 from aisle.train.lists.registry import fit_lists
 from aisle.train.lists.run import train_list_recipe
 from benchmarks import lists
@@ -43,6 +44,28 @@ def test_differences_of_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert one["difference"] == pytest.approx(markov - popularity, abs=2e-5)
         assert one["low"] == pytest.approx(-other["high"]) and one["high"] == pytest.approx(-other["low"])
         assert one == found["methods"]["markov"]["minus_reference"][metric]
+
+
+def test_what_was_written_stays_where_a_run_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    methods = {"popularity": ("small",), "markov": ("small",), "rules": ("small",)}
+    pairs = (("markov", "popularity"), ("rules", "markov"))
+    monkeypatch.setitem(lists.STUDIES, "small", Study("a cycle: small", "popularity", METRICS, methods, pairs=pairs))
+    train = write_lists(tmp_path / "lists.parquet")
+    old, new = tmp_path / "old", tmp_path / "new"
+    for name in methods:
+        train_list_recipe(make_list_recipe(train, {"kind": name}), old / "small" / name, fit_lists)
+    for name, kind in {"popularity": "popularity", "rules": "markov"}.items():
+        train_list_recipe(make_list_recipe(train, {"kind": kind}), new / "small" / name, fit_lists)
+    written = lists.collect("small", old)
+    found = lists.collect("small", new, written)
+    assert list(found["methods"]) == list(methods)
+    assert found["methods"]["markov"] == written["methods"]["markov"]
+    assert (written["methods"]["rules"]["model"], found["methods"]["rules"]["model"]) == ("rules", "markov")
+    assert len(written["pairs"]) == 2 and found["pairs"] == [], "a method of each pair is another now"
+    assert lists.collect("small", tmp_path / "none", written) == written
+    monkeypatch.setitem(lists.STUDIES, "small", Study("a cycle: small", "markov", METRICS, methods))
+    with pytest.raises(DataError, match=r"expected a finished run of markov, .*, received popularity, rules; train it"):
+        lists.collect("small", new, written)
 
 
 def test_papers_stand_beside_our_model_of_their_name_though_it_is_worse(tmp_path: Path) -> None:
