@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from aisle.nn.sequences.convolution import CausalConvolution
+from aisle.nn.sequences.convolution import BothSidedConvolution, CausalConvolution
 
 
 def convolution(width: int = 3) -> CausalConvolution:
@@ -27,10 +27,22 @@ def test_by_hand() -> None:
     torch.testing.assert_close(convolution()(inputs_BTD)[0], torch.tensor(expected_TD))
 
 
-def test_it_begins_as_nothing_and_learns() -> None:
-    layer = CausalConvolution(2, 3)
+def test_both_sides_by_hand() -> None:
+    """D = 1; the weights of two before, one before, itself, one behind and two behind; the last two are padding."""
+    layer = BothSidedConvolution(1, 3)
+    with torch.no_grad():
+        layer.weights.copy_(torch.tensor([[[100.0, 10, 1, 0.1, 0.01]]]))
+    inputs_BTD = torch.tensor([[[1.0], [2], [3], [9], [9]]])
+    is_item_BT = torch.tensor([[True, True, True, False, False]])
+    expected_T = [1 + 1 + 0.2 + 0.03, 2 + 10 + 2 + 0.3, 3 + 100 + 20 + 3]
+    torch.testing.assert_close(layer(inputs_BTD, is_item_BT)[0, :3, 0], torch.tensor(expected_T))
+
+
+@pytest.mark.parametrize("layer", [CausalConvolution(2, 3), BothSidedConvolution(2, 3)])
+def test_it_begins_as_nothing_and_learns(layer: CausalConvolution | BothSidedConvolution) -> None:
     inputs_BTD = torch.randn(2, 4, 2, generator=torch.Generator().manual_seed(0))
-    outputs_BTD: Tensor = layer(inputs_BTD)
+    told = (torch.ones(2, 4, dtype=torch.bool),) if isinstance(layer, BothSidedConvolution) else ()
+    outputs_BTD: Tensor = layer(inputs_BTD, *told)
     assert torch.equal(outputs_BTD, inputs_BTD)
     outputs_BTD.sum().backward()  # type: ignore[no-untyped-call]
     assert layer.weights.grad is not None and (layer.weights.grad != 0).all()
@@ -51,6 +63,7 @@ def test_no_position_sees_one_behind_it(width: int) -> None:
             assert reached[first : first + width].all()
 
 
-def test_a_convolution_of_nothing_is_refused() -> None:
+@pytest.mark.parametrize("kind", [CausalConvolution, BothSidedConvolution])
+def test_a_convolution_of_nothing_is_refused(kind: type[nn.Module]) -> None:
     with pytest.raises(ValueError, match="of 1 position or more, received 0"):
-        CausalConvolution(2, 0)
+        kind(2, 0)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aisle.nn.sequences.hstu import HSTULayer, causal_silu_attention, time_gap_buckets
-from aisle.nn.sequences.transformer import TransformerBlock
+from aisle.nn.sequences.transformer import BothSidedStack, TransformerBlock
 
 
 def draw(seed: int = 0) -> torch.Generator:
@@ -188,3 +188,19 @@ def test_what_is_dropped_is_dropped_in_training_alone() -> None:
         assert not torch.equal(one(inputs_BTD), one(inputs_BTD))
         one.eval()
         assert torch.equal(one(inputs_BTD), one(inputs_BTD))
+
+
+def test_positions_of_a_both_sided_stack_are_counted_from_the_end() -> None:
+    stack = BothSidedStack(
+        4, max_length=5, num_blocks=1, num_heads=1, hidden=4, dropout=0, generator=torch.Generator().manual_seed(0)
+    )
+    for block in stack.blocks:
+        assert isinstance(block, TransformerBlock)
+        with torch.no_grad():  # the blocks add nothing
+            block.attention_out.weight.zero_()
+            block.forward_out.weight.zero_()
+    is_item_BT = torch.arange(3) < torch.tensor([3, 2])[:, None]
+    with torch.no_grad():
+        placed_BTD = stack(torch.zeros(2, 3, 4), is_item_BT)
+    torch.testing.assert_close(placed_BTD[0], stack.positions[[2, 1, 0]])
+    torch.testing.assert_close(placed_BTD[1, :2], stack.positions[[1, 0]])

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.indexes import ExactSpec, IndexSpec
 from aisle.recipe.list_models.sequential import (
+    Bert4RecSpec,
     Gru4RecSpec,
     HstuSpec,
     ItemLossSpec,
@@ -189,7 +190,9 @@ class SequenceSpec(Strict):
     """
 
     kind: Literal["sequence"]
-    model: Annotated[SasrecSpec | HstuSpec | Gru4RecSpec | YoutubeDnnSpec, Field(discriminator="kind")] = SasrecSpec(
+    model: Annotated[
+        SasrecSpec | HstuSpec | Gru4RecSpec | YoutubeDnnSpec | Bert4RecSpec, Field(discriminator="kind")
+    ] = SasrecSpec(
         kind="sasrec",
         dim=48,
         num_blocks=1,

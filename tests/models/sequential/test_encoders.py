@@ -13,7 +13,7 @@ from aisle.data.item_lists import ItemLists
 from aisle.data.questions import ListSplit, Questions
 from aisle.errors import ConfigError
 from aisle.models.sequential.sequence_model import SequenceModel
-from aisle.nn.sequences.convolution import CausalConvolution
+from aisle.nn.sequences.convolution import BothSidedConvolution, CausalConvolution
 from aisle.pipeline.sequence_encoder import SequenceEncoder
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
@@ -41,10 +41,14 @@ SASREC = SasrecSpec(kind="sasrec", num_blocks=1, **SMALL)
 HSTU = HstuSpec(kind="hstu", num_layers=1, **SMALL)
 LOCAL_HSTU = HSTU.model_copy(update={"convolution": 3})
 GRU4REC = Gru4RecSpec(kind="gru4rec", **SMALL)
+LSTM = GRU4REC.model_copy(update={"cell": "lstm"})
+RNN = GRU4REC.model_copy(update={"cell": "rnn"})
 BERT4REC = Bert4RecSpec(kind="bert4rec", num_blocks=1, mask_share=0.3, last_share=0.5, **SMALL)
+LOCAL_BERT4REC = BERT4REC.model_copy(update={"convolution": 3, "num_blocks": 2})
 TWO_BLOCKS = SASREC.model_copy(update={"num_blocks": 2, "num_heads": 2})
 TWO_LAYERS = LOCAL_HSTU.model_copy(update={"num_layers": 2, "num_heads": 2})
 YOUTUBE_DNN = YoutubeDnnSpec(kind="youtube-dnn", hidden=[32], normalize=False, **SMALL)
+WINDOWS = YOUTUBE_DNN.model_copy(update={"windows": [1, 3, 20]})
 
 
 #: What was exported of a network with these weights.
@@ -83,6 +87,14 @@ class TestGru4Rec(ExportedContract):
     spec = GRU4REC
 
 
+class TestGru4RecOfLstm(ExportedContract):
+    spec = LSTM
+
+
+class TestGru4RecOfRnn(ExportedContract):
+    spec = RNN
+
+
 class TestSasrecWithHardNegatives(ExportedContract):
     spec = SASREC.model_copy(update={"loss": ItemLossSpec(negatives=12, hard=3, temperature=0.1)})
     epochs = 25
@@ -99,9 +111,19 @@ class TestBert4Rec(ExportedContract):
     learning_rate = 0.01
 
 
+class TestBert4RecWithConvolution(ExportedContract):
+    spec = LOCAL_BERT4REC.model_copy(update={"num_blocks": 1})
+    epochs = 80
+    learning_rate = 0.01
+
+
 class TestYoutubeDnn(ExportedContract):
     spec = YOUTUBE_DNN
     epochs = 40
+
+
+class TestYoutubeDnnOfWindows(ExportedContract):
+    spec = WINDOWS
 
 
 MODELS: list[SequenceModelSpec] = [
@@ -109,12 +131,16 @@ MODELS: list[SequenceModelSpec] = [
     HSTU,
     LOCAL_HSTU,
     GRU4REC,
-    GRU4REC.model_copy(update={"cell": "lstm", "num_layers": 2, "hidden": 5}),
-    GRU4REC.model_copy(update={"cell": "rnn"}),
+    LSTM.model_copy(update={"num_layers": 2, "hidden": 5}),
+    RNN,
     YOUTUBE_DNN,
+    WINDOWS,
     BERT4REC,
+    LOCAL_BERT4REC,
 ]
-NAMES = ["sasrec", "hstu", "hstu-convolution", "gru", "lstm", "rnn", "youtube-dnn", "bert4rec"]
+NAMES = ["sasrec", "hstu", "local-hstu", "gru", "lstm", "rnn", "youtube-dnn", "windows", "bert4rec", "local-bert4rec"]
+#: Those that read the past alone.
+CAUSAL, CAUSAL_NAMES = MODELS[:-2], NAMES[:-2]
 
 
 def network_of(spec: SequenceModelSpec) -> SequenceModel:
@@ -122,7 +148,7 @@ def network_of(spec: SequenceModelSpec) -> SequenceModel:
     network = build_sequence_model(spec, cycle_world(), seed=3).network.eval()
     draw = torch.Generator().manual_seed(4)
     for layer in network.modules():
-        if isinstance(layer, CausalConvolution):
+        if isinstance(layer, CausalConvolution | BothSidedConvolution):
             layer.weights.data.normal_(generator=draw)
     return network
 
@@ -143,7 +169,7 @@ def test_what_is_exported_scores_as_the_network(spec: SequenceModelSpec) -> None
     np.testing.assert_allclose(exported.score(short)[0], expected_RV[2], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("spec", MODELS[:-1], ids=NAMES[:-1])
+@pytest.mark.parametrize("spec", CAUSAL, ids=CAUSAL_NAMES)
 def test_no_position_sees_one_behind_it(spec: SequenceModelSpec) -> None:
     network = network_of(spec)
     items_BT = torch.tensor([[1, 2, 3, 4, 5]])
@@ -165,7 +191,7 @@ def test_padding_behind_a_sequence_changes_nothing(spec: SequenceModelSpec) -> N
         torch.testing.assert_close(padded_BTD[:, :3], alone_BTD)
 
 
-@pytest.mark.parametrize("spec", [*MODELS[:-1], TWO_BLOCKS, TWO_LAYERS], ids=[*NAMES[:-1], "two-blocks", "two-layers"])
+@pytest.mark.parametrize("spec", [*CAUSAL, TWO_BLOCKS, TWO_LAYERS], ids=[*CAUSAL_NAMES, "two-blocks", "two-layers"])
 @pytest.mark.parametrize("length", [1, 12])
 def test_the_last_position_is_asked_alone_as_among_all(spec: SequenceModelSpec, length: int) -> None:
     network = network_of(spec)
@@ -189,16 +215,18 @@ def test_first_weights_depend_on_the_seed_alone(spec: SequenceModelSpec) -> None
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
 
 
-def test_bert4rec_sees_both_sides_of_a_hidden_item() -> None:
-    network = build_sequence_model(BERT4REC, cycle_world(), seed=3).network.eval()
+@pytest.mark.parametrize("spec", [BERT4REC, LOCAL_BERT4REC])
+def test_bert4rec_sees_both_sides_of_a_hidden_item(spec: Bert4RecSpec) -> None:
+    network = network_of(spec)
     hidden = 20
     with torch.no_grad():
         queries = [network(torch.tensor([items]))[0, 1] for items in ([1, hidden, 3], [1, hidden, 4], [2, hidden, 3])]
     assert not torch.allclose(queries[0], queries[1]) and not torch.allclose(queries[0], queries[2])
 
 
-def test_bert4rec_is_asked_for_a_hidden_item_behind_the_history() -> None:
-    network = build_sequence_model(BERT4REC, cycle_world(), seed=3).network.eval()
+@pytest.mark.parametrize("spec", [BERT4REC, LOCAL_BERT4REC])
+def test_bert4rec_is_asked_for_a_hidden_item_behind_the_history(spec: Bert4RecSpec) -> None:
+    network = network_of(spec)
     items_BT = torch.tensor([[1, 2, 3], [4, -1, -1]])
     with torch.no_grad():
         queries_BD = network.last_queries(network.embed(items_BT), torch.tensor([2, 0]))

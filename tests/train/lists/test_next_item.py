@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -208,9 +209,16 @@ def test_a_cloze_hides_items_and_seeks_them() -> None:
 
 
 def test_a_cloze_of_last_items_is_what_serving_asks() -> None:
-    items_BT, targets_BT = Cloze(mask=99, share=0.9, last_share=1.0)(PADDED_BT, np.random.default_rng(0))
-    assert items_BT.tolist() == [[1, 2, 3, 4, 99], [6, 7, 99, -1, -1], [99, -1, -1, -1, -1]]
-    assert targets_BT.tolist() == [[-1, -1, -1, -1, 5], [-1, -1, 8, -1, -1], [9, -1, -1, -1, -1]]
+    """After one item or more, and of the longest lists as often as of the shortest."""
+    ends = Counter()
+    for seed in range(400):
+        items_BT, targets_BT = Cloze(mask=99, share=0.9, last_share=1.0)(PADDED_BT, np.random.default_rng(seed))
+        for list_T, items_T, targets_T in zip(PADDED_BT, items_BT, targets_BT, strict=True):
+            (end,) = np.flatnonzero(targets_T >= 0)
+            assert items_T.tolist() == [*list_T[:end], 99, *[-1] * (4 - end)] and targets_T[end] == list_T[end]
+            ends[list_T[0], int(end)] += 1
+    assert sorted(ends) == [(1, 1), (1, 2), (1, 3), (1, 4), (6, 1), (6, 2), (9, 0)]
+    assert all(abs(ends[1, end] - 100) < 40 and abs(ends[6, 1] - 200) < 40 for end in range(1, 5))
 
 
 def test_a_trainee_asks_as_its_task_says() -> None:

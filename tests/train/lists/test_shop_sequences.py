@@ -18,6 +18,7 @@ from aisle.errors import BackendUnavailableError
 from aisle.pipeline.generators import SequenceGenerator
 from aisle.recipe.generators import SequenceSpec
 from aisle.recipe.list_models.sequential import (
+    Bert4RecSpec,
     Gru4RecSpec,
     HstuSpec,
     ItemLossSpec,
@@ -36,6 +37,18 @@ MODELS = {
     "gru4rec": Gru4RecSpec(kind="gru4rec", dim=16, max_length=5, dropout=0, batch_size=16, loss=LOSS),
     "youtube-dnn": YoutubeDnnSpec(
         kind="youtube-dnn", dim=16, max_length=5, hidden=[16], dropout=0, batch_size=16, loss=LOSS
+    ),
+    "bert4rec": Bert4RecSpec(
+        kind="bert4rec",
+        dim=16,
+        max_length=5,
+        num_blocks=1,
+        dropout=0,
+        batch_size=16,
+        loss=LOSS,
+        convolution=2,
+        mask_share=0.3,
+        last_share=0.5,
     ),
 }
 
@@ -85,9 +98,9 @@ def test_it_learns_what_comes_next(sasrec: SequenceGenerator) -> None:
     assert next_of(sasrec, 5, 6, 7, 2, 3, 4, 5) == 6
 
 
-@pytest.mark.parametrize("model", ["hstu", "gru4rec", "youtube-dnn"])
-def test_so_do_others(model: str, snapshot: Snapshot) -> None:
-    generator = fit(snapshot, model)
+@pytest.mark.parametrize(("model", "epochs"), [("hstu", 25), ("gru4rec", 25), ("youtube-dnn", 25), ("bert4rec", 80)])
+def test_so_do_others(model: str, epochs: int, snapshot: Snapshot) -> None:
+    generator = fit(snapshot, model, epochs=epochs)
     assert [next_of(generator, 2 + item) for item in range(NUM_ITEMS)] == [3, 4, 5, 6, 7, 2]
 
 

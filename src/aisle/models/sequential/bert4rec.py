@@ -3,7 +3,8 @@
 Reference: Sun et al., "BERT4Rec: sequential recommendation with bidirectional encoder representations from
 transformer", CIKM 2019.
 Deviations: the norm stands before each half of a block and ReLU within it, as in this package's other transformers;
-items have no bias at the output; the recipe chooses the loss.
+items have no bias at the output; positions are counted from the end; the recipe chooses the loss, and may put short
+convolutions in front of the blocks.
 
 Legend of shapes: B sequences, T positions, V items, D width.
 """
@@ -17,7 +18,7 @@ from torch.nn import functional
 from aisle.models.sequential.sequence_model import SequenceModel
 from aisle.models.sequential.side_information import NOTHING, Events, SideInformation
 from aisle.nn.mlp import linear
-from aisle.nn.sequences.transformer import TransformerStack
+from aisle.nn.sequences.transformer import BothSidedStack
 
 
 class BERT4RecEncoder(nn.Module):
@@ -28,7 +29,7 @@ class BERT4RecEncoder(nn.Module):
         generator: Draws the first weights.
     """
 
-    def __init__(self, stack: TransformerStack, *, generator: torch.Generator) -> None:
+    def __init__(self, stack: BothSidedStack, *, generator: torch.Generator) -> None:
         super().__init__()
         self.stack = stack
         self.stack_norm = nn.LayerNorm(stack.dim)
@@ -37,7 +38,7 @@ class BERT4RecEncoder(nn.Module):
 
     def forward(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
         """What is expected at each position [B, T, D] from all others."""
-        hidden_BTD = self.stack_norm(self.stack(embedded_BTD, is_item_BT[:, None, None]))
+        hidden_BTD = self.stack_norm(self.stack(embedded_BTD, is_item_BT))
         outputs_BTD: Tensor = self.norm(functional.gelu(self.project_out(hidden_BTD)))
         return outputs_BTD
 

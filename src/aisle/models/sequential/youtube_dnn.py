@@ -1,13 +1,14 @@
-"""The candidate generation of YouTube: a tower over the mean of what was taken so far makes the vector of a user.
+"""The candidate generation of YouTube: a tower over means of what was taken lately makes the vector of a user.
 
 Reference: Covington et al., "Deep neural networks for YouTube recommendations", RecSys 2016, section 3.
-Deviations: lists of items have no times, searches or places, so that the tower reads the mean alone and there is no
-example age; its last layer is linear and not ReLU, so that a user's vector may point anywhere; scores are cosines over
+Deviations: lists of items have no times, searches or places, so that the tower reads means of items alone and there is
+no example age; these may be of several windows, side by side as the paper's watches and searches are (its watches are
+the last 50); its last layer is linear and not ReLU, so that a user's vector may point anywhere; scores are cosines over
 a temperature unless the recipe says otherwise. As in the paper every position of a list is an example that knows only
 what came before it, items have other vectors where they are read and where they are sought, and a softmax over drawn
 negatives is corrected for how they are drawn.
 
-Legend of shapes: B sequences, T positions, V items, D width.
+Legend of shapes: B sequences, T positions, V items, D width, W windows.
 """
 
 from __future__ import annotations
@@ -24,28 +25,50 @@ from aisle.nn.mlp import MLP
 
 
 class MeanEncoder(nn.Module):
-    """The mean of each prefix, by one running sum, then a tower.
+    """The mean of the last items up to each position, by one running sum, then a tower.
 
     Args:
         dim: D.
         hidden: Outputs of the tower's hidden layers.
-        dropout: Share that training drops, of the mean and of hidden values.
+        windows: Of how many of the last items a mean is, each at least 1; the tower reads all W means side by side.
+            Empty: one mean, of all items so far.
+        dropout: Share that training drops, of the means and of hidden values.
         generator: Draws the first weights.
     """
 
-    def __init__(self, dim: int, *, hidden: Sequence[int], dropout: float = 0.2, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        hidden: Sequence[int],
+        windows: Sequence[int] = (),
+        dropout: float = 0.2,
+        generator: torch.Generator,
+    ) -> None:
         super().__init__()
-        self.tower = MLP(dim, [*hidden, dim], last_activation=False, dropout=dropout, generator=generator)
+        if any(window < 1 for window in windows):
+            raise ValueError(f"expected windows of 1 item or more, received {list(windows)}")
+        self.windows = tuple(windows)
+        inputs = max(len(self.windows), 1) * dim
+        self.tower = MLP(inputs, [*hidden, dim], last_activation=False, dropout=dropout, generator=generator)
         self.dropout = dropout
         self.scale = float(dim**0.5)
 
     def forward(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
         """What is expected behind each position [B, T, D]."""
         is_item_BT1 = is_item_BT[:, :, None].to(embedded_BTD.dtype)
-        sums_BTD = (embedded_BTD * is_item_BT1).cumsum(1)
-        means_BTD = sums_BTD / is_item_BT1.cumsum(1).clamp(min=1)
-        outputs_BTD: Tensor = self.tower(functional.dropout(means_BTD * self.scale, self.dropout, self.training))
+        sums_BTD, counts_BT1 = (embedded_BTD * is_item_BT1).cumsum(1), is_item_BT1.cumsum(1)
+        means = [_since(sums_BTD, window) / _since(counts_BT1, window).clamp(min=1) for window in self.windows] or [
+            sums_BTD / counts_BT1.clamp(min=1)
+        ]
+        means_BTX = torch.cat(means, 2)
+        outputs_BTD: Tensor = self.tower(functional.dropout(means_BTX * self.scale, self.dropout, self.training))
         return outputs_BTD
+
+
+def _since(sums_BTX: Tensor, window: int) -> Tensor:
+    """Sums over the last so many positions, from those over all positions so far."""
+    return sums_BTX - functional.pad(sums_BTX, (0, 0, window, 0))[:, : sums_BTX.shape[1]]
 
 
 class YouTubeDNN(SequenceModel):

@@ -26,12 +26,39 @@ class CausalConvolution(nn.Module):
 
     def __init__(self, dim: int, width: int) -> None:
         super().__init__()
-        if width < 1:
-            raise ValueError(f"expected a convolution of 1 position or more, received {width}")
-        self.weights = nn.Parameter(torch.zeros(dim, 1, width))
+        self.weights = nn.Parameter(torch.zeros(dim, 1, _checked(width)))
 
     def forward(self, inputs_BTD: Tensor) -> Tensor:
         """The sums [B, T, D]."""
-        dim, _, width = self.weights.shape
-        padded_BDT = functional.pad(inputs_BTD.transpose(1, 2), (width - 1, 0))
-        return inputs_BTD + functional.conv1d(padded_BDT, self.weights, groups=dim).transpose(1, 2)
+        width = self.weights.shape[2]
+        return inputs_BTD + _convolved(inputs_BTD, self.weights, before=width - 1, behind=0)
+
+
+class BothSidedConvolution(nn.Module):
+    """The same to both sides: a position adds itself, and ``width`` - 1 positions before it and as many behind.
+
+    Args:
+        dim: D.
+        width: How many positions it adds to each side, the position itself among them.
+    """
+
+    def __init__(self, dim: int, width: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(dim, 1, 2 * _checked(width) - 1))
+
+    def forward(self, inputs_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
+        """The sums [B, T, D]; padding counts as 0."""
+        reach = self.weights.shape[2] // 2
+        kept_BTD = inputs_BTD * is_item_BT[:, :, None].to(inputs_BTD.dtype)
+        return inputs_BTD + _convolved(kept_BTD, self.weights, before=reach, behind=reach)
+
+
+def _checked(width: int) -> int:
+    if width < 1:
+        raise ValueError(f"expected a convolution of 1 position or more, received {width}")
+    return width
+
+
+def _convolved(inputs_BTD: Tensor, weights: Tensor, *, before: int, behind: int) -> Tensor:
+    padded_BDT = functional.pad(inputs_BTD.transpose(1, 2), (before, behind))
+    return functional.conv1d(padded_BDT, weights, groups=weights.shape[0]).transpose(1, 2)

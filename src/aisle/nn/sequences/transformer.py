@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from aisle.nn.mlp import linear
+from aisle.nn.sequences.convolution import BothSidedConvolution
 from aisle.nn.sequences.places import at_places
 
 
@@ -103,7 +104,7 @@ class TransformerBlock(nn.Module):
 
 
 class TransformerStack(nn.Module):
-    """Learned positions, and blocks one above the other.
+    """Learned positions, and blocks one above the other, of which a position sees itself and what came before.
 
     Args:
         dim: D.
@@ -112,7 +113,6 @@ class TransformerStack(nn.Module):
         num_heads: Heads of each.
         hidden: Width of the blocks' two-layer networks.
         dropout: Share that training drops, of the embedded sequence and in the blocks.
-        is_causal: As in the blocks.
         generator: Draws the first weights.
     """
 
@@ -125,23 +125,20 @@ class TransformerStack(nn.Module):
         num_heads: int,
         hidden: int,
         dropout: float,
-        is_causal: bool = True,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.positions = nn.Parameter(torch.randn(max_length, dim, generator=generator) * 0.02)
         self.blocks = nn.ModuleList(
-            TransformerBlock(
-                dim, num_heads=num_heads, hidden=hidden, dropout=dropout, is_causal=is_causal, generator=generator
-            )
+            TransformerBlock(dim, num_heads=num_heads, hidden=hidden, dropout=dropout, generator=generator)
             for _ in range(num_blocks)
         )
         self.dropout = dropout
         self.dim = dim
 
-    def forward(self, embedded_BTD: Tensor, is_seen_B1TT: Tensor | None = None) -> Tensor:
+    def forward(self, embedded_BTD: Tensor) -> Tensor:
         """The outputs [B, T, D] of the last block, which are not normalized."""
-        outputs_BTD: Tensor = self.blocks[-1](self._before_last(embedded_BTD, is_seen_B1TT), is_seen_B1TT)
+        outputs_BTD: Tensor = self.blocks[-1](self._before_last(embedded_BTD))
         return outputs_BTD
 
     def last(self, embedded_BTD: Tensor, is_seen_BT: Tensor, last_B: Tensor) -> Tensor:
@@ -149,17 +146,73 @@ class TransformerStack(nn.Module):
 
         Args:
             embedded_BTD: What stands at each position.
-            is_seen_BT: Which positions it sees; where the blocks are causal, itself and those before.
+            is_seen_BT: Which positions it sees: itself and those before.
             last_B: The position.
         """
         block = self.blocks[-1]
         assert isinstance(block, TransformerBlock)
-        return block.last(self._before_last(embedded_BTD, is_seen_BT[:, None, None]), is_seen_BT, last_B)
+        return block.last(self._before_last(embedded_BTD), is_seen_BT, last_B)
 
-    def _before_last(self, embedded_BTD: Tensor, is_seen_B1TT: Tensor | None) -> Tensor:
+    def _before_last(self, embedded_BTD: Tensor) -> Tensor:
         """What the last block reads [B, T, D]."""
         inputs_BTD = embedded_BTD * float(self.dim**0.5) + self.positions[: embedded_BTD.shape[1]]
         inputs_BTD = functional.dropout(inputs_BTD, self.dropout, self.training)
         for block in self.blocks[:-1]:
-            inputs_BTD = block(inputs_BTD, is_seen_B1TT)
+            inputs_BTD = block(inputs_BTD)
         return inputs_BTD
+
+
+class BothSidedStack(nn.Module):
+    """Blocks of which a position sees all others.
+
+    Nothing but its position tells a hidden item from another, so positions begin as large as items do, and they are
+    counted from the end: what stands just before the item that is asked for is at the same one in any sequence.
+
+    Args:
+        dim: D.
+        max_length: The longest sequence.
+        num_blocks: Blocks.
+        num_heads: Heads of each.
+        hidden: Width of the blocks' two-layer networks.
+        convolution: In front of each block so many positions to each side, itself among them, are added by their
+            distance; 0: none.
+        dropout: Share that training drops, of the embedded sequence and in the blocks.
+        generator: Draws the first weights.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        *,
+        max_length: int,
+        num_blocks: int,
+        num_heads: int,
+        hidden: int,
+        convolution: int = 0,
+        dropout: float,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.scale = float(dim**0.5)
+        self.positions = nn.Parameter(torch.randn(max_length, dim, generator=generator) * 0.02 * self.scale)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(
+                dim, num_heads=num_heads, hidden=hidden, dropout=dropout, is_causal=False, generator=generator
+            )
+            for _ in range(num_blocks)
+        )
+        convolutions = num_blocks if convolution else 0
+        self.convolutions = nn.ModuleList(BothSidedConvolution(dim, convolution) for _ in range(convolutions))
+        self.dropout = dropout
+        self.dim = dim
+
+    def forward(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
+        """The outputs [B, T, D] of the last block, which are not normalized; padding stands behind what counts."""
+        back_BT = is_item_BT.sum(1, keepdim=True) - 1 - torch.arange(is_item_BT.shape[1], device=is_item_BT.device)
+        values_BTD = embedded_BTD * self.scale + functional.embedding(back_BT.clamp(min=0), self.positions)
+        values_BTD = functional.dropout(values_BTD, self.dropout, self.training)
+        for number, block in enumerate(self.blocks):
+            if self.convolutions:
+                values_BTD = self.convolutions[number](values_BTD, is_item_BT)
+            values_BTD = block(values_BTD, is_item_BT[:, None, None])
+        return values_BTD

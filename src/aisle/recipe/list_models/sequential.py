@@ -149,8 +149,13 @@ class Bert4RecSpec(SequenceModelSpec):
     num_blocks: PositiveInt = 2
     num_heads: PositiveInt = 2
     hidden: PositiveInt | None = None
+    convolution: Annotated[
+        NonNegativeInt, Field(description="in front of each block so many positions to each side are added")
+    ] = 0
     mask_share: Annotated[float, Field(gt=0, lt=1, description="share of the items that training hides")] = 0.2
-    last_share: Annotated[float, Field(ge=0, le=1, description="share of lists whose last item alone it hides")] = 0.1
+    last_share: Annotated[
+        float, Field(ge=0, le=1, description="share of lists that end anywhere, with the last item alone hidden")
+    ] = 0.1
 
     @model_validator(mode="after")
     def _reads_both_sides(self) -> Bert4RecSpec:
@@ -160,11 +165,14 @@ class Bert4RecSpec(SequenceModelSpec):
 
 
 class YoutubeDnnSpec(SequenceModelSpec):
-    """A tower with ``hidden`` layers over the mean of what was taken; drawn negatives, corrected for how often."""
+    """A tower with ``hidden`` layers over means of what was taken; drawn negatives, corrected for how often."""
 
     kind: Literal["youtube-dnn"]
     loss: ItemLossSpec = ItemLossSpec(negatives=1024, popularity_power=1.0, log_q=True, temperature=0.07)
     hidden: Annotated[list[PositiveInt], Field(description="outputs of each hidden layer")] = [256, 128]
+    windows: Annotated[
+        list[PositiveInt], Field(description="a mean of the last so many items for each; empty: one of all")
+    ] = []
 
 
 class SlcmSpec(Strict):

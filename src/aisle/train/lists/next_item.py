@@ -83,7 +83,7 @@ class Cloze:
     Attributes:
         mask: Stands where an item is hidden.
         share: Of the items, so many are hidden.
-        last_share: In so many lists the last item alone is hidden, as it is when the model serves.
+        last_share: So many lists end at a position of chance, where alone an item is hidden, as when the model serves.
     """
 
     mask: int
@@ -94,11 +94,14 @@ class Cloze:
         self, lists_BT: NDArray[np.int64], generator: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """What is read and what is sought [B, T + 1]; something is sought of every list."""
+        sizes_B, places_T = (lists_BT >= 0).sum(axis=1), np.arange(lists_BT.shape[1])
+        is_cut_B = generator.random(len(lists_BT)) < self.last_share
+        sizes_B = np.where(is_cut_B, generator.integers(np.minimum(2, sizes_B), sizes_B + 1), sizes_B)
+        lists_BT = np.where(places_T < sizes_B[:, None], lists_BT, PADDING)
         is_hidden_BT = (generator.random(lists_BT.shape) < self.share) & (lists_BT >= 0)
-        is_last_alone_B = (generator.random(len(lists_BT)) < self.last_share) | ~is_hidden_BT.any(axis=1)
-        last_B = (lists_BT >= 0).sum(axis=1) - 1
-        is_hidden_BT[is_last_alone_B] = False
-        is_hidden_BT[is_last_alone_B, last_B[is_last_alone_B]] = True
+        is_last_alone_B = is_cut_B | ~is_hidden_BT.any(axis=1)
+        is_last_BT = places_T == sizes_B[:, None] - 1
+        is_hidden_BT = np.where(is_last_alone_B[:, None], is_last_BT, is_hidden_BT)
         return np.where(is_hidden_BT, self.mask, lists_BT), np.where(is_hidden_BT, lists_BT, PADDING)
 
 

@@ -20,7 +20,7 @@ from aisle.models.sequential.sasrec import SASRecEncoder
 from aisle.models.sequential.sequence_model import SequenceModel
 from aisle.models.sequential.side_information import SideInformation
 from aisle.models.sequential.youtube_dnn import MeanEncoder, YouTubeDNN
-from aisle.nn.sequences.transformer import TransformerStack
+from aisle.nn.sequences.transformer import BothSidedStack, TransformerStack
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
     Gru4RecSpec,
@@ -95,7 +95,17 @@ def _expect(is_told: bool, is_there: bool, what: str, source: str) -> None:
 
 
 def _sasrec(spec: SasrecSpec, generator: torch.Generator) -> nn.Module:
-    return SASRecEncoder(_stack(spec, spec.max_length, spec.hidden or spec.dim, generator))
+    return SASRecEncoder(
+        TransformerStack(
+            spec.dim,
+            max_length=spec.max_length,
+            num_blocks=spec.num_blocks,
+            num_heads=spec.num_heads,
+            hidden=spec.hidden or spec.dim,
+            dropout=spec.dropout,
+            generator=generator,
+        )
+    )
 
 
 def _hstu(spec: HstuSpec, generator: torch.Generator) -> nn.Module:
@@ -125,33 +135,21 @@ def _gru4rec(spec: Gru4RecSpec, generator: torch.Generator) -> nn.Module:
 
 
 def _bert4rec(spec: Bert4RecSpec, generator: torch.Generator) -> nn.Module:
-    # The hidden item stands behind a history.
-    stack = _stack(spec, spec.max_length + 1, spec.hidden or 4 * spec.dim, generator, is_causal=False)
+    stack = BothSidedStack(
+        spec.dim,
+        max_length=spec.max_length + 1,  # the hidden item stands behind a history
+        num_blocks=spec.num_blocks,
+        num_heads=spec.num_heads,
+        hidden=spec.hidden or 4 * spec.dim,
+        convolution=spec.convolution,
+        dropout=spec.dropout,
+        generator=generator,
+    )
     return BERT4RecEncoder(stack, generator=generator)
 
 
-def _stack(
-    spec: SasrecSpec | Bert4RecSpec,
-    max_length: int,
-    hidden: int,
-    generator: torch.Generator,
-    *,
-    is_causal: bool = True,
-) -> TransformerStack:
-    return TransformerStack(
-        spec.dim,
-        max_length=max_length,
-        num_blocks=spec.num_blocks,
-        num_heads=spec.num_heads,
-        hidden=hidden,
-        dropout=spec.dropout,
-        is_causal=is_causal,
-        generator=generator,
-    )
-
-
 def _youtube_dnn(spec: YoutubeDnnSpec, generator: torch.Generator) -> nn.Module:
-    return MeanEncoder(spec.dim, hidden=spec.hidden, dropout=spec.dropout, generator=generator)
+    return MeanEncoder(spec.dim, hidden=spec.hidden, windows=spec.windows, dropout=spec.dropout, generator=generator)
 
 
 #: By specification: the encoder, and the frame where it is another than that of most.
