@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,16 @@ def train(study: str, method: str, runs: Path) -> None:
     train_list_recipe(recipe, output, fit_lists, seeds=STUDIES[study].seeds, resume=is_list_run(output))
 
 
-def collect(study: str, runs: Path, written: dict[str, Any] | None = None) -> dict[str, Any]:
+def collect(
+    study: str, runs: Path, written: dict[str, Any] | None = None, only: Collection[str] | None = None
+) -> dict[str, Any]:
     """What the finished runs of a study say, beside what was written of methods whose runs are not there.
 
     Args:
         study: Its name.
         runs: The folder of all studies' runs.
         written: What an earlier call returned; missing: nothing.
+        only: Of other methods too what was written stays, where it is; missing: of none.
 
     Raises:
         DataError: methods are finished and the reference, which they are compared with, is not.
@@ -62,18 +66,20 @@ def collect(study: str, runs: Path, written: dict[str, Any] | None = None) -> di
             f"{runs / study}: expected a finished run of {of_study.reference}, which the others are compared with, "
             f"received {', '.join(finished)}; train it too"
         )
+    kept = written.get("methods", {})
+    anew = {method for method in finished if only is None or method in only or method not in kept}
     methods = {
-        method: _entry(of_study, method, finished) if method in finished else written["methods"][method]
+        method: _entry(of_study, method, finished) if method in anew else kept[method]
         for method in of_study.methods
-        if method in finished or method in written.get("methods", {})
+        if method in anew or method in kept
     }
     pairs = {
         (pair["method"], pair["minus"]): pair
         for pair in written.get("pairs", [])
-        if not {pair["method"], pair["minus"]} & set(finished)
+        if not {pair["method"], pair["minus"]} & anew
     }
     for one, other in of_study.pairs:
-        if one in finished and other in finished:
+        if {one, other} <= set(finished) and (one, other) not in pairs:
             gaps = _gaps(finished[one], finished[other], of_study.metrics)
             pairs[one, other] = {"method": one, "minus": other, "metrics": gaps}
     return {
@@ -134,7 +140,7 @@ def main() -> None:
     """Train what is missing, collect and write; studies that were not asked for stay as they were written."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=sorted(STUDIES), default=sorted(STUDIES))
-    parser.add_argument("--methods", nargs="+", help="these methods alone, and the reference")
+    parser.add_argument("--methods", nargs="+", help="these alone; the reference is trained too, to compare")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run directories are kept")
     parser.add_argument("--collect", action="store_true", help="train nothing: write what the finished runs say")
     options = parser.parse_args()
@@ -146,7 +152,7 @@ def main() -> None:
         for method in of_study.methods:
             if not options.collect and method in chosen:
                 train(study, method, options.runs)
-        studies[study] = collect(study, options.runs, studies.get(study))
+        studies[study] = collect(study, options.runs, studies.get(study), options.methods)
         result = {"benchmark": "lists", "hardware": describe_hardware(), "studies": studies}
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(RESULT)

@@ -62,6 +62,8 @@ def test_what_was_written_stays_where_a_run_is_gone(tmp_path: Path, monkeypatch:
     assert found["methods"]["markov"] == written["methods"]["markov"]
     assert (written["methods"]["rules"]["model"], found["methods"]["rules"]["model"]) == ("rules", "markov")
     assert len(written["pairs"]) == 2 and found["pairs"] == [], "a method of each pair is another now"
+    alone = lists.collect("small", old, found, ["markov"])
+    assert alone["methods"] == found["methods"] | {"markov": written["methods"]["markov"]}
     assert lists.collect("small", tmp_path / "none", written) == written
     monkeypatch.setitem(lists.STUDIES, "small", Study("a cycle: small", "markov", METRICS, methods))
     with pytest.raises(DataError, match=r"expected a finished run of markov, .*, received popularity, rules; train it"):
