@@ -24,11 +24,7 @@ STUDIES = {
             ),
             "rules": ("ml-1m-rules",),
             "ridge": ("ml-1m-ridge",),
-            "youtube-dnn": (
-                "ml-1m-ridge",
-                *("model.kind=youtube-dnn", "model.dim=64", "model.hidden=[128]", "model.max_length=200"),
-                *("train.learning_rate=3e-3", "train.epochs=12", "train.precision=bfloat16"),
-            ),
+            "youtube-dnn": ("ml-1m-youtube-dnn",),
             "sasrec": ("ml-1m-sasrec",),
             "hstu": ("ml-1m-hstu",),
             "hstu, 4 layers of 2 heads": (
