@@ -124,12 +124,12 @@ def _as_well(loss: Mapping[str, Any]) -> str:
 def _train_speed(result: Mapping[str, Any]) -> str:
     sizes = result["sizes"]
     lines = [
-        "## Speed of training",
+        f"## Speed of training: {result['hardware']['cpu']}",
         "",
         f"`python -m benchmarks.step_speed`, which is `aisle bench train` with other libraries beside it: "
         f"{sizes['num_tables']} tables of {sizes['table_rows']:,} rows and {sizes['embedding_dim']} numbers, batch "
         f"{sizes['batch_size']:,}, {result['id_distribution']} ids, {result['threads']} threads, all variants in turns "
-        f"in one run, {result['hardware']['cpu']}.",
+        "in one run.",
         "",
         "| variant | ms, median | ms, best | samples/s | times ours |",
         "|---|---|---|---|---|",
@@ -213,6 +213,7 @@ _SECTIONS = {
     "actions": _actions,
     "table_kinds": _table_kinds,
     "train_speed": _train_speed,
+    "train_speed_amx": _train_speed,
     "epoch_speed": _epoch_speed,
     "train_scale": _train_scale,
 }
