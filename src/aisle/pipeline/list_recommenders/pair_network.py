@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.questions import Questions
-from aisle.retrieval.networks.known_users import rows_of_users, with_mean
+from aisle.pipeline.list_recommenders.user_table import UserTable
 
 Activation = Literal["relu", "sigmoid"]
 _PAIRS_AT_ONCE = 16_384
@@ -35,6 +35,8 @@ class PairNetwork:
         activation: Follows each layer but the last.
     """
 
+    reads_history = False
+
     def __init__(
         self,
         tables: Mapping[str, NDArray[Any]],
@@ -49,8 +51,7 @@ class PairNetwork:
         }
         self.layers = [(np.asarray(weight, np.float32), np.asarray(bias, np.float32)) for weight, bias in layers]
         self.activation: Activation = activation
-        self._users_UH = with_mean(self.tables["users_UH"])
-        self._users_UP = with_mean(self.tables["users_UP"])
+        self._users_UH, self._users_UP = UserTable(self.tables["users_UH"]), UserTable(self.tables["users_UP"])
 
     def score(self, questions: Questions, added_RH: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """The scores [R, V]; where questions name candidates, only theirs, and the least number for all others.
@@ -60,8 +61,8 @@ class PairNetwork:
             added_RH: Joins each asker's share of the first layer; missing: nothing does.
         """
         num_items = len(self.tables["items_VH"])
-        users_R = rows_of_users(questions.users_R, len(self.tables["users_UH"]))
-        users_RH, users_RP = self._users_UH[users_R], self._users_UP[users_R]
+        users_R = questions.users_R
+        users_RH, users_RP = self._users_UH.of(users_R), self._users_UP.of(users_R)
         if added_RH is not None:
             users_RH = users_RH + added_RH
         if questions.candidates_RK is None:
@@ -103,6 +104,11 @@ class PairNetwork:
         half = np.float32(0.5)
         activated_NH: NDArray[np.float32] = half + half * np.tanh(half * values_NH)
         return activated_NH
+
+    def of_users(self, users_N: NDArray[np.int64]) -> PairNetwork:
+        """The same, which knows these users alone, in this order."""
+        users = {name: self.tables[name][users_N] for name in ("users_UH", "users_UP")}
+        return PairNetwork(self.tables | users, self.layers, activation=self.activation)
 
     def save(self, writer: BundleWriter, folder: str) -> None:
         """Write tables, layers and the activation into a folder of a bundle."""
