@@ -1,11 +1,13 @@
 """The recommender of networks that read a user and an item together: a product, a small MLP, or both.
 
-Legend of shapes: R questions, U users, V items, N pairs of a block, L items of a question, P products, H hidden values.
+Legend of shapes: R questions, U users, V items, N pairs of a block, B users and C items of it, L items of a question,
+P products, H hidden values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -16,7 +18,8 @@ from aisle.data.questions import Questions
 from aisle.pipeline.list_recommenders.user_table import UserTable
 
 Activation = Literal["relu", "sigmoid"]
-_PAIRS_AT_ONCE = 16_384
+#: So few that what a layer makes of them stays in a cache.
+_PAIRS_AT_ONCE = 1024
 _LEAST = np.finfo(np.float32).min
 _TABLES = ("users_UH", "items_VH", "users_UP", "items_VP", "product_weights_P", "products_to_hidden_PH")
 
@@ -51,6 +54,7 @@ class PairNetwork:
         }
         self.layers = [(np.asarray(weight, np.float32), np.asarray(bias, np.float32)) for weight, bias in layers]
         self.activation: Activation = activation
+        self._products_enter = bool(self.tables["products_to_hidden_PH"].any())
         self._users_UH, self._users_UP = UserTable(self.tables["users_UH"]), UserTable(self.tables["users_UP"])
 
     def score(self, questions: Questions, added_RH: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
@@ -76,13 +80,15 @@ class PairNetwork:
     def _score_pairs(
         self, users_RH: NDArray[np.float32], users_RP: NDArray[np.float32], items_RL: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        scores_RL = np.empty(items_RL.shape, np.float32)
-        num_items = items_RL.shape[1]
-        step = max(1, _PAIRS_AT_ONCE // max(1, num_items))
-        for start in range(0, len(users_RH), step):
-            block = slice(start, start + step)
-            users_NH, users_NP = (np.repeat(part[block], num_items, axis=0) for part in (users_RH, users_RP))
-            scores_RL[block] = self._score_block(users_NH, users_NP, items_RL[block].ravel()).reshape(-1, num_items)
+        num_users, num_items = items_RL.shape
+        scores_RL = np.empty((num_users, num_items), np.float32)
+        width = max(1, min(num_items, _PAIRS_AT_ONCE))
+        height = max(1, _PAIRS_AT_ONCE // width)
+        for start, first in product(range(0, num_users, height), range(0, num_items, width)):
+            rows, block = slice(start, start + height), np.s_[start : start + height, first : first + width]
+            items_BC = items_RL[block]
+            users_NH, users_NP = (np.repeat(part[rows], items_BC.shape[1], axis=0) for part in (users_RH, users_RP))
+            scores_RL[block] = self._score_block(users_NH, users_NP, items_BC.ravel()).reshape(items_BC.shape)
         return scores_RL
 
     def _score_block(
@@ -92,7 +98,8 @@ class PairNetwork:
         products_NP: NDArray[np.float32] = users_NP * tables["items_VP"][items_N]
         of_products_N: NDArray[np.float32] = np.matmul(products_NP, tables["product_weights_P"])
         hidden_NH: NDArray[np.float32] = users_NH + tables["items_VH"][items_N]
-        hidden_NH += np.matmul(products_NP, tables["products_to_hidden_PH"])
+        if self._products_enter:
+            hidden_NH += np.matmul(products_NP, tables["products_to_hidden_PH"])
         for weight, bias in self.layers:
             hidden_NH = np.matmul(self._activated(hidden_NH), weight) + bias
         score_N: NDArray[np.float32] = of_products_N + hidden_NH[:, 0]
