@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from aisle import recipe as recipes
 from aisle.assemble import generator_fitter
 from aisle.bundle import Bundle, BundleWriter
+from aisle.data.questions import NOBODY
 from aisle.data.snapshots import Snapshot
 from aisle.errors import ConfigError
 from aisle.pipeline import Query
@@ -25,6 +26,7 @@ from tests.train.lists.test_shop_lists import END, NUM_ITEMS, SPECS, halves
 
 NUM_ROWS = NUM_ITEMS + 3
 EVERY = np.arange(NUM_ROWS) >= 2
+LINES = [*halves(), Line(30, "u1", "rare"), *(Line(31, None, f"i{n}", session="s") for n in (0, 2, 4))]
 #: What each model needs beside its defaults to tell the halves of the tiny shop apart.
 USERS_ALONE: dict[str, dict[str, Any]] = {
     "bpr": {"factors": 4, "iterations": 400},
@@ -46,8 +48,7 @@ Sources = Callable[[str], ListModelGenerator]
 
 @pytest.fixture(scope="module")
 def snapshot() -> Snapshot:
-    lines = [*halves(), Line(30, "u1", "rare"), *(Line(31, None, f"i{n}", session="s") for n in (0, 2, 4))]
-    return snapshot_of(lines, day=END, item_order=[f"i{n}" for n in range(NUM_ITEMS)])
+    return snapshot_of(LINES, day=END, item_order=[f"i{n}" for n in range(NUM_ITEMS)])
 
 
 def fitted(snapshot: Snapshot, folder: Path, kind: str, **model: Any) -> list[ListModelGenerator]:
@@ -205,3 +206,14 @@ def test_a_placement_of_items_takes_no_source_that_must_know_who_asks(tmp_path: 
                 recipes.load(tmp_path / "shop.yaml")
         else:
             recipes.load(tmp_path / "shop.yaml")
+
+
+@pytest.mark.parametrize("kind", ["bpr", "lightgcn"])
+def test_what_comes_later_is_not_learnt(kind: str, source: Sources, tmp_path: Path) -> None:
+    later = [Line(END + 1, user, f"i{n}") for user in ("u2", "later") for n in range(1, NUM_ITEMS, 2)]
+    snapshot = snapshot_of([*LINES, *later], day=END, item_order=[f"i{n}" for n in range(NUM_ITEMS)])
+    (again,) = fitted(snapshot, tmp_path, kind, **MODELS[kind])
+    assert again.visitors is not None
+    assert again.visitors.row("later") == NOBODY
+    one, other = (fit.candidates(of_user(2, 2, 4), 3, EVERY) for fit in (again, source(kind)))
+    assert np.array_equal(one.scores_k, other.scores_k)
