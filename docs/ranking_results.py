@@ -9,6 +9,7 @@ from typing import Any
 
 from click_results import movielens_ctr, multi_task  # beside this script
 from criteo_results import criteo_results
+from criteo_tuning_results import criteo_tuning
 from result_cells import beside, gap, listed, measured
 
 
@@ -207,6 +208,7 @@ def _train_scale(result: Mapping[str, Any]) -> str:
 
 _SECTIONS = {
     "criteo": criteo_results,
+    "criteo_tuning": criteo_tuning,
     "histories": _histories,
     "movielens_ctr": movielens_ctr,
     "multi_task": multi_task,
