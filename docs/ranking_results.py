@@ -9,6 +9,7 @@ from typing import Any
 
 from click_results import movielens_ctr, multi_task  # beside this script
 from criteo_results import criteo_results
+from criteo_tuning_results import criteo_tuning
 from result_cells import beside, gap, listed, measured
 
 
@@ -124,12 +125,12 @@ def _as_well(loss: Mapping[str, Any]) -> str:
 def _train_speed(result: Mapping[str, Any]) -> str:
     sizes = result["sizes"]
     lines = [
-        "## Speed of training",
+        f"## Speed of training: {result['hardware']['cpu']}",
         "",
         f"`python -m benchmarks.step_speed`, which is `aisle bench train` with other libraries beside it: "
         f"{sizes['num_tables']} tables of {sizes['table_rows']:,} rows and {sizes['embedding_dim']} numbers, batch "
         f"{sizes['batch_size']:,}, {result['id_distribution']} ids, {result['threads']} threads, all variants in turns "
-        f"in one run, {result['hardware']['cpu']}.",
+        "in one run.",
         "",
         "| variant | ms, median | ms, best | samples/s | times ours |",
         "|---|---|---|---|---|",
@@ -207,12 +208,14 @@ def _train_scale(result: Mapping[str, Any]) -> str:
 
 _SECTIONS = {
     "criteo": criteo_results,
+    "criteo_tuning": criteo_tuning,
     "histories": _histories,
     "movielens_ctr": movielens_ctr,
     "multi_task": multi_task,
     "actions": _actions,
     "table_kinds": _table_kinds,
     "train_speed": _train_speed,
+    "train_speed_amx": _train_speed,
     "epoch_speed": _epoch_speed,
     "train_scale": _train_scale,
 }

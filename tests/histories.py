@@ -28,6 +28,7 @@ class Line:
     type: str = "purchase"
     order: str | None = None
     session: str | None = None
+    value: float | None = None
 
 
 def at(day: float) -> int:
@@ -52,7 +53,7 @@ def log_of(lines: Sequence[Line], items: Sequence[Item] = (), *, item_order: Seq
             "session_id": line.session,
             "item_row": item_rows[line.item],
             "time_ms": at(line.day),
-            "value": None,
+            "value": line.value,
             "quantity": 1.0,
             "price": None,
             "order_id": line.order,

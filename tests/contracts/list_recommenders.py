@@ -27,6 +27,9 @@ from aisle.metrics import Targets
 from aisle.recipe.list_data import LeaveOneOutSpec
 
 NUM_ITEMS = 20
+#: Who learns a world answers more than the first share rightly, who does not no more than the second; luck gives .05 in
+#: the cycle and .5 on the checkerboard. They differ, as on another processor the same seed gives a few other answers.
+LEARNT, NOT_LEARNT = 0.85, 0.95
 LEAVE_ONE_OUT = LeaveOneOutSpec(kind="leave-one-out")
 
 
@@ -85,6 +88,10 @@ class ListRecommenderContract:
     def assert_close(self, received: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
         np.testing.assert_allclose(received, expected, rtol=self.tolerance, atol=self.tolerance)
 
+    def assert_learnt(self, world: str, share: float) -> None:
+        """Of right answers, if the model learns the world; else not."""
+        assert share > LEARNT if world in self.learns else share <= NOT_LEARNT
+
     @pytest.mark.parametrize("world", ["cycle", "checkerboard"])
     def test_every_item_has_a_number(self, world: str) -> None:
         recommender, split = self.fitted(world)
@@ -98,13 +105,13 @@ class ListRecommenderContract:
         first_R1 = rank(recommender, split.test, split.num_items, 1)
         last_R = np.array([history[-1] for history in split.test.histories])
         found = np.mean(first_R1[:, 0] == (last_R + 1) % split.num_items)
-        assert (found > 0.95) == ("cycle" in self.learns)
+        self.assert_learnt("cycle", float(found))
 
     def test_a_half_of_the_checkerboard_is_kept_to(self) -> None:
         recommender, split = self.fitted("checkerboard")
         ranked_RK = rank(recommender, split.test, split.num_items, 3)
         parity_R1 = np.array([[history[0] % 2] for history in split.test.histories])
-        assert (np.mean(ranked_RK % 2 == parity_R1) > 0.95) == ("checkerboard" in self.learns)
+        self.assert_learnt("checkerboard", float(np.mean(ranked_RK % 2 == parity_R1)))
 
     def test_questions_together_and_alone(self) -> None:
         recommender, split = self.fitted("cycle")

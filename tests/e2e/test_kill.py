@@ -14,6 +14,7 @@ from typing import Any
 from tests.e2e.conftest import Server
 
 NUM_KILLS = 10
+MAX_ROUNDS = 3 * NUM_KILLS
 NUM_CLIENTS = 6
 EVENTS_PER_BATCH = 20
 MIN_IN_FLIGHT = 3
@@ -75,9 +76,9 @@ def post_until_killed(server: Server, traffic: Traffic, round_number: int, clien
 
 
 def test_ten_kills_in_mid_request_lose_and_double_nothing(directory: Path, serve: Callable[..., Server]) -> None:
-    num_sent = 0
+    num_sent = num_kills = 0
     unanswered: list[Batch] = []
-    for round_number in range(NUM_KILLS):
+    for round_number in range(MAX_ROUNDS):
         server = serve(directory)
         resend(server, unanswered)
         traffic = Traffic()
@@ -95,9 +96,13 @@ def test_ten_kills_in_mid_request_lose_and_double_nothing(directory: Path, serve
             thread.join(30)
         server.kill()
         cut_off = [batch for batch in traffic.unanswered if id(batch) in begun]
-        assert len(cut_off) >= MIN_IN_FLIGHT, "requests in flight when the server was killed"
         unanswered = traffic.unanswered
         num_sent += traffic.num_acknowledged + len(unanswered)
+        # On a busy machine answers may lie at a client that did not read them yet: such a kill does not count.
+        num_kills += len(cut_off) >= MIN_IN_FLIGHT
+        if num_kills == NUM_KILLS:
+            break
+    assert num_kills == NUM_KILLS, "kills that met requests in flight"
     server = serve(directory)
     resend(server, unanswered)
     check_all_there_once(server, num_sent * EVENTS_PER_BATCH)

@@ -34,6 +34,7 @@ def test_visits_by_hand() -> None:
     query = found[A, B].query
     assert query.times_ms_n.tolist() == [at(11), at(11 + 15 * MINUTE)]
     assert (query.now_ms, query.num_rows) == (at(11 + 15 * MINUTE), window.snapshot.num_items)
+    assert {rows: one.query.user_id for rows, one in found.items()} == {(A, B): "ann", (C,): None, (A,): "bob"}
     assert query.strengths_n.tolist() == [np.float32(0.2)] * 2
     assert not query.taken_n.any()
     eligible_V = found[A, B].eligible_V(window.candidates_V)

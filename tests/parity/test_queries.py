@@ -65,8 +65,11 @@ def shop(trained_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def assert_same_query(ours: Query, theirs: Query) -> None:
-    assert (ours.now_ms, ours.num_rows) == (theirs.now_ms, theirs.num_rows)
-    for column in fields(Query)[2:]:
+    plain = ["now_ms", "num_rows", "user_id"]
+    assert [getattr(ours, name) for name in plain] == [getattr(theirs, name) for name in plain]
+    for column in fields(Query):
+        if column.name in plain:
+            continue
         one, other = getattr(ours, column.name), getattr(theirs, column.name)
         assert one.dtype == other.dtype
         assert np.array_equal(one, other, equal_nan=one.dtype.kind == "f"), column.name
@@ -81,8 +84,9 @@ def test_evaluation_asks_what_a_server_asks(shop: Shop, history_limit: int) -> N
     catalogue = Catalogue(shop.pipeline.item_ids)
     num_entries = 0
     for user in users:
-        history = shop.store.history(shop.snapshot.user_ids[user], None, history_limit)
-        online = visitor_query(shop.pipeline, catalogue, history, shop.snapshot.until_ms)
+        user_id = shop.snapshot.user_ids[user]
+        history = shop.store.history(user_id, None, history_limit)
+        online = visitor_query(shop.pipeline, catalogue, history, shop.snapshot.until_ms, user_id)
         assert_same_query(offline[user], online)
         num_entries += len(online.rows_n)
     assert num_entries > 5 * len(users)

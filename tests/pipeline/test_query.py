@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,10 +40,10 @@ def test_the_profile_keeps_the_greatest_decayed_strength_of_each_item() -> None:
 def test_the_latest_visit_begins_behind_a_pause() -> None:
     minutes_ago = [100, 70, 39, 9, 0]  # pauses of 30, 31, 30 and 9 minutes
     query = query_of(*((row, minutes / 24 / 60) for row, minutes in zip([2, 3, 4, 5, 4], minutes_ago, strict=True)))
-    visit = query.latest_visit()
+    visit = replace(query, user_id="ann").latest_visit()
     assert visit.rows_n.tolist() == [4, 5, 4]
     assert visit.ages_days_n * 24 * 60 == pytest.approx([39, 9, 0], abs=1e-3)
-    assert (visit.now_ms, visit.num_rows) == (query.now_ms, query.num_rows)
+    assert (visit.now_ms, visit.num_rows, visit.user_id) == (query.now_ms, query.num_rows, "ann")
     long_ago = query_of((2, 300), (3, 200)).latest_visit()
     assert long_ago.rows_n.tolist() == [3], "however long ago it was"
     assert len(query_of().latest_visit().rows_n) == 0

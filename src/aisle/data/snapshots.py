@@ -34,6 +34,7 @@ SNAPSHOT_FRAME = pl.Schema(
         "session_id": pl.String,
         "item": pl.Int32,
         "time_ms": pl.Int64,
+        "value": pl.Float64,
         "quantity": pl.Float64,
         "price": pl.Float64,
         "order_id": pl.String,

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from aisle.data.snapshots import ShopLog
+from aisle.data.snapshots import ShopLog, Snapshot
 from aisle.evaluate.windows import Window
 from aisle.pipeline import Query
 from aisle.pipeline.query import VISIT_PAUSE_MS
@@ -64,10 +64,11 @@ def hide_last_of_each(log: ShopLog, window: Window, signals: Signals, *, most: i
     )
     if most is not None and len(visits) > most:
         visits = [visits[at] for at in np.linspace(0, len(visits) - 1, most).astype(int)]
-    return [_visit(events, window.snapshot.num_items, signals.target) for events in visits]
+    return [_visit(events, window.snapshot, signals.target) for events in visits]
 
 
-def _visit(events: pl.DataFrame, num_rows: int, target: str) -> Visit:
+def _visit(events: pl.DataFrame, snapshot: Snapshot, target: str) -> Visit:
+    user = int(events["user"][0])
     rows = events["item"].to_numpy()
     first = np.unique(rows, return_index=True)[1]
     last_new = int(first.max())
@@ -76,12 +77,13 @@ def _visit(events: pl.DataFrame, num_rows: int, target: str) -> Visit:
     untold = np.full(last_new, np.nan)
     query = Query(
         int(times_ms[-1]),
-        num_rows,
+        snapshot.num_items,
         rows[:last_new].astype(np.int32),
         times_ms.astype(np.int64),
         before["strength"].to_numpy().astype(np.float32),
         (before["type"] == target).to_numpy().astype(np.bool_),
         untold,
         untold,
+        snapshot.user_ids[user] if user > 0 else None,
     )
     return Visit(query, int(rows[last_new]))

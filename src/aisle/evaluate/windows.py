@@ -132,10 +132,10 @@ def visitor_queries(
     )
     empty = events.head(0)
     by_user = {user: part for (user,), part in events.partition_by("user", as_dict=True, include_key=True).items()}
-    return {user: _query(snapshot, by_user.get(user, empty), signals.target) for user in users}
+    return {user: _query(snapshot, user, by_user.get(user, empty), signals.target) for user in users}
 
 
-def _query(snapshot: Snapshot, events: pl.DataFrame, target: str) -> Query:
+def _query(snapshot: Snapshot, user: int, events: pl.DataFrame, target: str) -> Query:
     return Query(
         snapshot.until_ms,
         snapshot.num_items,
@@ -145,4 +145,5 @@ def _query(snapshot: Snapshot, events: pl.DataFrame, target: str) -> Query:
         (events["type"] == target).to_numpy().astype(np.bool_),
         events["quantity"].fill_null(float("nan")).to_numpy().astype(np.float64),
         events["price"].fill_null(float("nan")).to_numpy().astype(np.float64),
+        snapshot.user_ids[user] if user < snapshot.num_users else None,
     )

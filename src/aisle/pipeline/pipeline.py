@@ -81,6 +81,7 @@ class Pipeline:
         fitted_until_ms: Nothing at or after this time was seen by any fit.
         rank_stage: Ranks one placement; the others, and that one where it fails, are ranked by their blends.
         is_taken_V: Which items somebody took before the fit; all if missing. Items behind them are new.
+        last_event_ms: When the last event that the fit saw happened; just before ``fitted_until_ms`` if missing.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Pipeline:
         fitted_until_ms: int,
         rank_stage: RankStage | None = None,
         is_taken_V: NDArray[np.bool_] | None = None,
+        last_event_ms: int | None = None,
     ) -> None:
         self.item_ids = item_ids
         self.generators = generators
@@ -105,6 +107,7 @@ class Pipeline:
         self.candidates_per_source = candidates_per_source
         self.history_limit = history_limit
         self.fitted_until_ms = fitted_until_ms
+        self.last_event_ms = fitted_until_ms - 1 if last_event_ms is None else last_event_ms
         self.rank_stage = rank_stage
         self._is_taken_V = np.ones(len(item_ids), np.bool_) if is_taken_V is None else is_taken_V
 
@@ -316,6 +319,7 @@ class Pipeline:
             "candidates_per_source": self.candidates_per_source,
             "history_limit": self.history_limit,
             "fitted_until_ms": self.fitted_until_ms,
+            "last_event_ms": self.last_event_ms,
             "has_ranker": self.rank_stage is not None,
         }
         writer.write_json(PIPELINE_FILE, document)
@@ -359,6 +363,7 @@ class Pipeline:
                 fitted_until_ms=document["fitted_until_ms"],
                 rank_stage=RankStage.load(bundle) if document["has_ranker"] else None,
                 is_taken_V=items["is_taken"].to_numpy(),
+                last_event_ms=document.get("last_event_ms"),
             )
         except KeyError as error:
             raise BundleError(f"{PIPELINE_FILE}: expected the key {error}; train again with this version") from error

@@ -5,7 +5,7 @@ Legend of shapes: n profile entries, V item rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -30,6 +30,7 @@ class Query:
         taken_n: Whether each was the event that the shop wants (a purchase).
         quantities_n: Pieces; NaN: not told.
         prices_n: Of one piece; NaN: not told.
+        user_id: Who asks, where the fit may know them; ``None``: nobody whom it could know.
     """
 
     now_ms: int
@@ -40,9 +41,10 @@ class Query:
     taken_n: NDArray[np.bool_]
     quantities_n: NDArray[np.float64]
     prices_n: NDArray[np.float64]
+    user_id: str | None = None
 
     @classmethod
-    def of_items(cls, rows: NDArray[np.int32], *, now_ms: int, num_rows: int) -> Query:
+    def of_items(cls, rows: NDArray[np.int32], *, now_ms: int, num_rows: int, user_id: str | None = None) -> Query:
         """The query of a page or a cart: its items, all of them now and equally strong."""
         n = len(rows)
         return cls(
@@ -54,21 +56,21 @@ class Query:
             np.ones(n, np.bool_),
             np.full(n, np.nan),
             np.full(n, np.nan),
+            user_id,
         )
 
     def latest_visit(self) -> Query:
         """The entries since the visitor's last pause of more than half an hour, however long ago that was."""
         pauses = np.flatnonzero(np.diff(self.times_ms_n) > VISIT_PAUSE_MS)
         kept = slice(int(pauses[-1]) + 1 if len(pauses) else 0, None)
-        return Query(
-            self.now_ms,
-            self.num_rows,
-            self.rows_n[kept],
-            self.times_ms_n[kept],
-            self.strengths_n[kept],
-            self.taken_n[kept],
-            self.quantities_n[kept],
-            self.prices_n[kept],
+        return replace(
+            self,
+            rows_n=self.rows_n[kept],
+            times_ms_n=self.times_ms_n[kept],
+            strengths_n=self.strengths_n[kept],
+            taken_n=self.taken_n[kept],
+            quantities_n=self.quantities_n[kept],
+            prices_n=self.prices_n[kept],
         )
 
     @cached_property

@@ -145,7 +145,7 @@ class Recommender:
     ) -> Answer:
         catalogue = self.catalogue
         repeat = request.repeat or self._settings.repeat_policy(request.placement)
-        visitor = visitor_query(pipeline, catalogue, history, now_ms)
+        visitor = visitor_query(pipeline, catalogue, history, now_ms, request.user_id)
         eligible_V = self._eligible(request, history, pipeline.target, repeat)
         placement = pipeline.placement(request.placement)
         query = self._query(placement, request, visitor)
@@ -175,7 +175,11 @@ class Recommender:
             return visitor.latest_visit()
         row_of = self.catalogue.row_of
         rows = [row for item_id in request.items if (row := row_of.get(item_id)) is not None]
-        return Query.of_items(np.array(rows, np.int32), now_ms=visitor.now_ms, num_rows=visitor.num_rows)
+        # Of a page or a cart the items ask, whoever looks at them; within a visit it is still the visitor.
+        user_id = visitor.user_id if placement.asks_with == "session" else None
+        return Query.of_items(
+            np.array(rows, np.int32), now_ms=visitor.now_ms, num_rows=visitor.num_rows, user_id=user_id
+        )
 
     def _eligible(
         self, request: RecommendationRequest, history: HistoryRows, target: str, repeat: RepeatPolicy

@@ -12,10 +12,14 @@ from aisle.pipeline.query import Query
 from aisle.store.contract import HistoryRows
 
 
-def visitor_query(pipeline: Pipeline, catalogue: Catalogue, history: HistoryRows, now_ms: int) -> Query:
+def visitor_query(
+    pipeline: Pipeline, catalogue: Catalogue, history: HistoryRows, now_ms: int, user_id: str | None = None
+) -> Query:
     """The visitor's events in rows, those of known items whose type says something.
 
-    Repeated lines of an order are one entry: quantities are summed, the first price stands.
+    Repeated lines of an order are one entry: quantities are summed, the first price stands. Who asks is told where the
+    history reaches back to what was fitted: others were not fitted, and of a user who was deleted there is nothing left
+    from then, so that nobody who takes the same id again is answered by what the bundle still holds.
     """
     pieces: dict[tuple[str, str, int], float] = {}
     entries: list[tuple[int, int, float, bool, float]] = []
@@ -43,4 +47,5 @@ def visitor_query(pipeline: Pipeline, catalogue: Catalogue, history: HistoryRows
         np.array(taken, np.bool_),
         np.array(list(pieces.values()), np.float64),
         np.array(prices, np.float64),
+        user_id if any(time_ms <= pipeline.last_event_ms for time_ms in history.times_ms) else None,
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.generators import GeneratorSpec
+from aisle.recipe.list_sources import ListModelSourceSpec, UserSourceSpec
 from aisle.recipe.ranker import RankerSpec
 from aisle.recipe.strict import Strict, nearest
 
@@ -91,9 +92,19 @@ class ShopRecipe(Strict):
         if "for-you" not in self.placements:
             raise ValueError(f"placements: expected for-you, which metrics speak of, received {list(self.placements)}")
         known = {source: spec.kind for name, spec in self.generators.items() for source in spec.source_names(name)}
+        users = {
+            name
+            for name, spec in self.generators.items()
+            if isinstance(spec, ListModelSourceSpec) and isinstance(spec.model, UserSourceSpec)
+        }
         for name, placement in self.placements.items():
             for source in placement.sources:
                 _check_source(f"placements.{name}.sources", source, list(known))
+                if placement.asks_with == "items" and source in users:
+                    raise ValueError(
+                        f"placements.{name}.sources: expected sources that answer items, received {source}, which "
+                        "must know who asks; take it out, or choose another model"
+                    )
             if placement.fill is not None:
                 lists = [source for source, kind in known.items() if kind in POPULARITY_KINDS]
                 _check_source(f"placements.{name}.fill", placement.fill, lists)

@@ -1,6 +1,6 @@
 """Visitors' histories as lists of items, in order: what models of sequences and transitions learn from a shop.
 
-Legend of shapes: E entries of all lists together.
+Legend of shapes: R lists, E entries of all lists together.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ class Histories:
     Attributes:
         items: Item rows of the snapshot.
         ages_days_E: How old each entry is.
+        users_R: Whose each list is, a user row of the snapshot; 0: a session's.
     """
 
     items: ItemLists
     ages_days_E: NDArray[np.float64]
+    users_R: NDArray[np.int32]
 
 
 def visitor_histories(snapshot: Snapshot, signals: Signals, *, min_events: int = 1) -> Histories:
@@ -45,14 +47,15 @@ def visitor_histories(snapshot: Snapshot, signals: Signals, *, min_events: int =
         .filter(pl.col("visitor") >= 0)
         .unique(["visitor", "item", "time_ms", "type"], keep="first", maintain_order=True)
         .filter(pl.len().over("item") >= min_events)
-        .select("visitor", "item", "age_days")
+        .select("visitor", "user", "item", "age_days")
         .sort("visitor", maintain_order=True)
     )
     is_same = (pl.col("visitor") == pl.col("visitor").shift(1)) & (pl.col("item") == pl.col("item").shift(1))
     events = events.filter(~is_same.fill_null(value=False))
     sizes = np.bincount(events["visitor"].to_numpy())
     lists = ItemLists.of_sizes(sizes[sizes > 0], events["item"].to_numpy())
-    return Histories(lists, events["age_days"].to_numpy())
+    users_R = events["user"].to_numpy()[lists.starts_R1[:-1]]
+    return Histories(lists, events["age_days"].to_numpy(), users_R)
 
 
 def pieces(lists: ItemLists, length: int) -> ItemLists:

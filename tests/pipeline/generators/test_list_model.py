@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -9,12 +11,15 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle, BundleWriter
 from aisle.errors import BundleError
 from aisle.pipeline.generators import Generator, ListModelGenerator
+from aisle.pipeline.known_visitors import KnownVisitors
 from aisle.pipeline.list_recommenders import (
     FoldedFactors,
+    GraphFactors,
     HistoryLayer,
     HistoryNetwork,
     HistoryRecommender,
     LinearRecommender,
+    UserFactors,
     recommender_kind,
 )
 from tests.contracts.generators import ALL, NUM_FITTED, GeneratorContract, everything, query_of
@@ -58,6 +63,35 @@ class TestNetwork(GeneratorContract):
 class TestFolded(GeneratorContract):
     def build(self) -> Generator:
         return source(FoldedFactors(np.eye(2, dtype=np.float32)[np.arange(NUM_FITTED) % 2], 10.0, 0.1))
+
+
+class TestGraph(GeneratorContract):
+    """All of whose questions are of strangers."""
+
+    def build(self) -> Generator:
+        parity_VD = np.eye(2, dtype=np.float32)[np.arange(NUM_FITTED) % 2]
+        visitors, _ = KnownVisitors.of_ids(["ann"])
+        graph = GraphFactors(np.ones((1, 2), np.float32), parity_VD, parity_VD, normalize=False)
+        return ListModelGenerator("mine", graph, KNOWN_V, visitors)
+
+
+def test_a_user_is_answered_by_the_own_vector() -> None:
+    visitors, order_N = KnownVisitors.of_ids(["ann", "bob"])
+    likes_UD = np.array([[2, 0], [0, 1]], np.float32)[order_N]
+    parity_VD = np.eye(2, dtype=np.float32)[np.arange(NUM_FITTED) % 2]
+    factors = UserFactors(likes_UD, parity_VD, np.zeros(NUM_FITTED, np.float32))
+    users = ListModelGenerator("mine", factors, KNOWN_V, visitors)
+    for user_id, order, odds in (
+        ("ann", [2, 4, 6, 8, 3], [np.exp(2)] * 4 + [1]),
+        ("bob", [3, 5, 7, 9, 2], [np.e] * 4 + [1]),
+    ):
+        found = users.candidates(replace(query_of(), user_id=user_id), 5, everything())
+        assert found.rows_k.tolist() == order
+        assert found.scores_k == pytest.approx(np.array(odds) / (4 * odds[0] + 4), rel=1e-5)
+    for user_id in ("cat", None):
+        found = users.candidates(replace(query_of((2, 1.0)), user_id=user_id), 5, everything())
+        assert len(found.rows_k) == 0
+        assert found.scores_V is None
 
 
 def test_scores_are_the_models_where_they_are_positive() -> None:

@@ -15,8 +15,9 @@ from scipy import sparse
 
 from aisle.data.item_labels import ItemLabels
 from aisle.data.item_lists import ItemLists
-from aisle.data.questions import ListSplit
+from aisle.data.questions import NOBODY, ListSplit, Questions
 from aisle.errors import ConfigError
+from aisle.models.collaborative import LightGCN
 from aisle.recipe.list_models.deep_collaborative import (
     AcfSpec,
     DmfSpec,
@@ -41,7 +42,7 @@ from aisle.train.lists.deep_collaborative import (
 from aisle.train.lists.loop import LoopSettings, train_lists
 from aisle.train.lists.pair_trainee import taken_above_others, taken_or_not
 from aisle.train.lists.trainee import Trainee
-from tests.contracts.list_recommenders import ListRecommenderContract, SavedRecommender, checkerboard_world
+from tests.contracts.list_recommenders import ListRecommenderContract, SavedRecommender, checkerboard_world, targets_of
 
 SMALL = {"batch_size": 64}
 
@@ -236,3 +237,17 @@ def test_attention_reads_components() -> None:
             row = torch.cat([torch.tensor([first]), every_item[user]])
             scores = trainee.network(users[user : user + 1], row[None])[0, 1:]
             np.testing.assert_allclose(served_RV[user], scores.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("layers", "normalize"), [(0, False), (1, False), (3, False), (2, True)])
+def test_lightgcn_folds_histories_in_to_what_it_was_trained_to(layers: int, normalize: bool) -> None:
+    split = checkerboard_world()
+    spec = LightGcnSpec(kind="lightgcn", batch_size=64, dimension=8, layers=layers, normalize=normalize)
+    network = build_lightgcn(spec, split, seed=1).network
+    assert isinstance(network, LightGCN)
+    nothing = targets_of(np.zeros(len(split.train), np.int64))
+    asked = Questions(split.train, nothing, np.arange(len(split.train)))
+    folded, trained = network.folding_recommender(), network.recommender()
+    np.testing.assert_allclose(folded.score(asked), trained.score(asked), atol=1e-6)
+    strangers = replace(asked, users_R=np.full(len(split.train), NOBODY))
+    assert folded.score(strangers).any() == (layers > 0), "without a step to neighbours a history says nothing"

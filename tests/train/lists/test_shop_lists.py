@@ -109,8 +109,8 @@ def test_without_torch_the_remedy_is_named(snapshot: Snapshot, monkeypatch: pyte
     assert len(fitted(snapshot, tmp_path, {"kind": "ease"})) == 1
 
 
-@pytest.mark.parametrize("kind", ["bpr", "gmf", "neumf", "lightgcn", "content", "popularity"])
-def test_models_that_do_not_answer_from_a_history_alone_are_refused(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["blend", "bert4rec", "content", "popularity", "sasrec"])
+def test_models_that_are_no_list_source_are_refused(kind: str) -> None:
     with pytest.raises(ValidationError, match=f"'{kind}' found using 'kind' does not match any of the expected tags"):
         SPECS.validate_python({"kind": "list_model", "model": {"kind": kind}})
 

@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from starlette.testclient import TestClient
+
 from aisle import recipe as recipes
 from aisle.bundle import Bundle
 from aisle.pipeline import Pipeline
+from aisle.serve import create_app
+from tests.shops import NO_HASTE
 from tests.train.conftest import SMALL, TrainingShop
 
 RECIPE = SMALL.replace(
@@ -49,3 +53,41 @@ def test_models_of_lists_feed_the_ranker_and_are_served_without_torch(shop: Trai
     assert heavy == []
     assert len(found["network"]) == 5
     assert 0 < len(found["linear"]) <= 5
+
+
+USERS = SMALL.replace(
+    "placements:",
+    """  who: {kind: list_model, min_events: 1, epochs: 20, model: {kind: gmf, dimension: 8, batch_size: 64}}
+  graph: {kind: list_model, min_events: 1, epochs: 20, model: {kind: lightgcn, dimension: 8, batch_size: 64}}
+placements:""",
+).replace("sources: [popular_10d, own_30d,", "sources: [who, graph, popular_10d, own_30d,")
+
+
+def test_who_asks_is_answered_over_http_and_feeds_the_ranker(shop: TrainingShop, tmp_path: Path) -> None:
+    path = tmp_path / "users.yaml"
+    path.write_text(f"{USERS}\n{RANKER}\n")
+    result = shop.train(recipes.load(path), activate="always")
+    pipeline = Pipeline.load(Bundle.open(result.run.bundle))
+    assert pipeline.rank_stage is not None
+    assert {"score_who", "rank_who", "score_graph", "rank_graph"} <= set(pipeline.rank_stage.inputs.dense_names)
+    (shop.workspace.directory / "aisle.yaml").write_text(NO_HASTE)
+    with TestClient(create_app(shop.workspace.directory), base_url="http://127.0.0.1") as client:
+
+        def sources(user_id: str) -> set[str]:
+            request = {"placement": "for-you", "user_id": user_id, "limit": 20, "explain": True}
+            answer = client.post("/v1/recommendations", json=request).json()
+            assert answer["degraded"] == []
+            return {name for item in answer["items"] for name in item["sources"]}
+
+        def comes(user_id: str) -> None:
+            event = {"type": "purchase", "user_id": user_id, "item_id": "shelf-3"}
+            assert client.post("/v1/events", json={"events": [event]}).json()["accepted"] == 1
+
+        comes("stranger")
+        assert sources("u3") >= {"who", "graph"}
+        assert sources("stranger") & {"who", "graph"} == {"graph"}, "by the history"
+        assert sources("never seen") & {"who", "graph"} == set()
+        client.delete("/v1/users/u3")
+        assert sources("u3") & {"who", "graph"} == set()
+        comes("u3")
+        assert sources("u3") & {"who", "graph"} == {"graph"}, "as a stranger"

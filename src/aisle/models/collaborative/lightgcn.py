@@ -24,6 +24,7 @@ from torch.nn import functional
 from aisle.data.item_lists import ItemLists
 from aisle.models.collaborative.vector_pairs import pair_scores
 from aisle.retrieval.collaborative import UserFactors
+from aisle.retrieval.networks import GraphFactors
 
 
 class LightGCN(nn.Module):
@@ -86,6 +87,21 @@ class LightGCN(nn.Module):
         bias_V = np.zeros(len(items_VD), np.float32)
         return UserFactors(users_UD.detach().numpy(), items_VD.detach().numpy(), bias_V)
 
+    def folding_recommender(self) -> GraphFactors:
+        """What serves it where histories grow: the same on those of the training lists.
+
+        A user's vector is the user's row of the table and, of each item taken, all layers but the last, scaled by the
+        roots of both degrees; all of it over the number of layers, the first one counted.
+        """
+        averaged = self.num_layers + 1
+        own_UD = self.table_ND[: self.num_users] / averaged
+        shares_ND = torch.zeros_like(self.table_ND)
+        if self.num_layers:
+            shares_ND = self.propagate(self.table_ND, self.num_layers - 1) * self.num_layers * self.scale_N1 / averaged
+        arrays = [own_UD, shares_ND[self.num_users :], self.vectors()[1]]
+        own, shares, items = (array.detach().numpy().copy() for array in arrays)
+        return GraphFactors(own, shares, items, normalize=self.normalize)
+
     def penalty(self, users_B: Tensor, items_BC: Tensor) -> Tensor:
         """The squared length of the table's rows that the examples name, as often as they do: a mean over examples."""
         counts_N = torch.bincount(
@@ -93,20 +109,21 @@ class LightGCN(nn.Module):
         )
         return (self.table_ND.square().sum(dim=1) * counts_N).sum() / len(users_B)
 
-    def propagate(self, table_ND: Tensor) -> Tensor:
-        """The mean over layers, M times the table: [N, D]."""
+    def propagate(self, table_ND: Tensor, num_layers: int | None = None) -> Tensor:
+        """The mean over layers, M times the table: [N, D]; over all of them, or the first so many steps."""
+        num_layers = self.num_layers if num_layers is None else num_layers
         low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else table_ND.dtype
         # A layer is S A S times the one before, with S the scales: all but the outer ones are put together.
         inner_N1 = self.scale_N1.square().to(low)
         layer_ND, total_ND = (table_ND * self.scale_N1).to(low), torch.zeros_like(table_ND)
-        for number in range(self.num_layers):
+        for number in range(num_layers):
             sums_ND = functional.embedding_bag(
                 self.neighbours_L, layer_ND, self.starts_N1, mode="sum", include_last_offset=True
             )
             total_ND += sums_ND
-            if number + 1 < self.num_layers:
+            if number + 1 < num_layers:
                 layer_ND = sums_ND * inner_N1
-        return total_ND.mul_(self.scale_N1).add_(table_ND).div_(self.num_layers + 1)
+        return total_ND.mul_(self.scale_N1).add_(table_ND).div_(num_layers + 1)
 
 
 class _Propagation(torch.autograd.Function):

@@ -2,11 +2,11 @@
 
 from aisle.pipeline.list_recommenders.folded_factors import FoldedFactors
 from aisle.pipeline.list_recommenders.linear import LinearRecommender
+from aisle.pipeline.list_recommenders.user_factors import UserFactors
 from aisle.pipeline.list_recommenders.user_neighbours import UserNeighbours
 from aisle.retrieval.collaborative.ease import fit_list_ease
 from aisle.retrieval.collaborative.explicit_svd import RatingFactors, fit_explicit_svd
 from aisle.retrieval.collaborative.factorization import fit_bpr, fit_implicit_als
-from aisle.retrieval.collaborative.factors import UserFactors
 from aisle.retrieval.collaborative.graph_filter import fit_graph_filter
 from aisle.retrieval.collaborative.item_knn import fit_item_knn
 from aisle.retrieval.collaborative.pure_svd import fit_pure_svd

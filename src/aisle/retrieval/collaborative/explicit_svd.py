@@ -22,6 +22,7 @@ from aisle.data.item_lists import PADDING, ItemLists
 from aisle.data.questions import ListSplit, Questions
 from aisle.data.ratings import ratings_of
 from aisle.errors import DataError
+from aisle.pipeline.list_recommenders.user_factors import UserFactors
 from aisle.progress import Progress, silent
 from aisle.recipe.list_models.collaborative import ExplicitSvdSpec
 
@@ -107,6 +108,18 @@ def fit_explicit_svd(
         users_NW = least_squares(spec, lists, items_VW, ratings_A, mean)
         items_VW = least_squares(spec, of_items, users_NW, ratings_A, mean)
     return RatingFactors(spec, items_VW.astype(np.float32), ratings_A, mean)
+
+
+def fit_user_factors(spec: ExplicitSvdSpec, split: ListSplit, *, seed: int = 0) -> UserFactors:
+    """The vectors of the training lists too; scores are ratings without what is the same for all items of an asker.
+
+    Raises:
+        DataError: the lists have no ratings, or they are not numbers.
+    """
+    fitted = fit_explicit_svd(spec, split, seed=seed)
+    users_UW = least_squares(spec, split.train, fitted.items_VW, fitted.ratings_A, fitted.mean).astype(np.float32)
+    items_VW = fitted.items_VW
+    return UserFactors(users_UW[:, :-1].copy(), items_VW[:, :-1].copy(), items_VW[:, -1].copy())
 
 
 def least_squares(

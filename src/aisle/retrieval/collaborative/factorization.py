@@ -19,9 +19,9 @@ from aisle.data.questions import ListSplit
 from aisle.errors import BackendUnavailableError
 from aisle.pipeline.list_recommenders.folded_factors import FoldedFactors
 from aisle.pipeline.list_recommenders.interactions import taken_matrix
+from aisle.pipeline.list_recommenders.user_factors import UserFactors
 from aisle.progress import Progress, silent
 from aisle.recipe.list_models.collaborative import BprSpec, ImplicitAlsSpec
-from aisle.retrieval.collaborative.factors import UserFactors
 
 
 def fit_implicit_als(

@@ -57,7 +57,7 @@ FITS: dict[str, Callable[..., Part]] = {
     "next-item-ridge": fit_next_item_ridge,
     "vsknn": fit_vsknn,
 }
-_KINDS: dict[str, type[Any]] = RECOMMENDERS | {"user-factors": collaborative.UserFactors}
+_KINDS: dict[str, type[Any]] = {**RECOMMENDERS}
 
 
 def fit_part(spec: BlendModelSpec, split: ListSplit, *, seed: int, progress: Progress) -> Part:

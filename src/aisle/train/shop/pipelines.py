@@ -176,6 +176,7 @@ def _fit_pipeline(recipe: ShopRecipe, snapshot: Snapshot, generators: Mapping[st
         history_limit=recipe.history_limit,
         fitted_until_ms=snapshot.until_ms,
         is_taken_V=is_taken_V,
+        last_event_ms=None if snapshot.events.is_empty() else int(snapshot.events["time_ms"][-1]),
     )
 
 

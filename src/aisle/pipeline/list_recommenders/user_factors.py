@@ -1,6 +1,6 @@
 """The recommender of matrix factorization that keeps a vector per user.
 
-Legend of shapes: R questions, U users trained on, V items, D factors.
+Legend of shapes: R questions, U users trained on, N chosen users, V items, D factors.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
-from aisle.data.questions import NOBODY, Questions
+from aisle.data.questions import Questions
+from aisle.pipeline.list_recommenders.user_table import UserTable
 
 
 class UserFactors:
@@ -23,19 +24,23 @@ class UserFactors:
         bias_V: Added to each item's scores.
     """
 
+    reads_history = False
+
     def __init__(
         self, users_UD: NDArray[np.float32], items_VD: NDArray[np.float32], bias_V: NDArray[np.float32]
     ) -> None:
         self.users_UD = users_UD
         self.items_VD = items_VD
         self.bias_V = bias_V
-        self._mean_D = users_UD.mean(axis=0)
+        self._users = UserTable(users_UD)
 
     def score(self, questions: Questions) -> NDArray[np.float32]:
         """Scores [R, V]; histories are not read."""
-        is_known_R = questions.users_R != NOBODY
-        users_RD = np.where(is_known_R[:, None], self.users_UD[np.maximum(questions.users_R, 0)], self._mean_D)
-        return users_RD @ self.items_VD.T + self.bias_V
+        return self._users.of(questions.users_R) @ self.items_VD.T + self.bias_V
+
+    def of_users(self, users_N: NDArray[np.int64]) -> UserFactors:
+        """The same, which knows these users alone, in this order."""
+        return UserFactors(self.users_UD[users_N], self.items_VD, self.bias_V)
 
     def save(self, writer: BundleWriter, folder: str) -> None:
         """Write the vectors below a folder of a bundle."""

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.item_lists import ItemLists
 from aisle.data.questions import Questions
+from aisle.pipeline.list_recommenders.pair_network import PairNetwork
 from aisle.pipeline.sequence_encoder import SequenceEncoder
-from aisle.retrieval.networks.pair_network import PairNetwork
 
 
 class HistoryEncoder(Protocol):
@@ -38,6 +38,8 @@ class ContextNetwork:
         context_XH: Weights of the context in the first layer.
     """
 
+    reads_history = True
+
     def __init__(self, pairs: PairNetwork, encoder: HistoryEncoder, context_XH: NDArray[np.float32]) -> None:
         self.pairs = pairs
         self.encoder = encoder
@@ -46,6 +48,10 @@ class ContextNetwork:
     def score(self, questions: Questions) -> NDArray[np.float32]:
         """The scores [R, V]; where questions name candidates, only theirs, and the least number for all others."""
         return self.pairs.score(questions, self.encoder.queries(questions.histories) @ self.context_XH)
+
+    def of_users(self, users_N: NDArray[np.int64]) -> ContextNetwork:
+        """The same, which knows these users alone, in this order."""
+        return ContextNetwork(self.pairs.of_users(users_N), self.encoder, self.context_XH)
 
     def save(self, writer: BundleWriter, folder: str) -> None:
         """Write all parts into a folder of a bundle."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.questions import Questions
-from aisle.retrieval.networks.known_users import rows_of_users, with_mean
+from aisle.pipeline.list_recommenders.user_table import UserTable
 
 _TABLES = (
     "users_UD",
@@ -29,6 +29,8 @@ _TABLES = (
     "content_attention_A",
     "content_to_attention_FA",
 )
+#: Those that have a row per user.
+_USER_TABLES = ("users_UD", "users_UA", "content_users_UA")
 
 _ENTRIES_AT_ONCE = 16_384
 _LEAST = np.finfo(np.float32).min
@@ -49,6 +51,8 @@ class AttentiveHistories:
         max_history: Only the last so many items of a history count.
     """
 
+    reads_history = True
+
     def __init__(self, tables: Mapping[str, NDArray[Any]], *, max_history: int) -> None:
         if set(tables) != set(_TABLES):
             raise ValueError(f"expected the tables {', '.join(_TABLES)}, received {', '.join(sorted(tables))}")
@@ -56,18 +60,16 @@ class AttentiveHistories:
             name: np.ascontiguousarray(tables[name], np.float32) for name in _TABLES
         }
         self.max_history = max_history
-        names = ("users_UD", "users_UA", "content_users_UA")
-        self._users_UD, self._users_UA, self._content_users_UA = (with_mean(self.tables[name]) for name in names)
+        self._users = {name: UserTable(self.tables[name]) for name in _USER_TABLES}
 
     def score(self, questions: Questions) -> NDArray[np.float32]:
         """The scores [R, V] of all items."""
-        rows_R = rows_of_users(questions.users_R, len(self.tables["users_UD"]))
-        vectors_RD = self._users_UD[rows_R]
+        vectors_RD = self._users["users_UD"].of(questions.users_R)
         histories = questions.histories.last(self.max_history)
         list_E, items_E = histories.list_E, histories.items_E
         if len(items_E):
             blocks = range(0, len(items_E), _ENTRIES_AT_ONCE)
-            users_E = rows_R[list_E]
+            users_E = questions.users_R[list_E]
             logits_E = np.concatenate(
                 [
                     self._logits(users_E[at : at + _ENTRIES_AT_ONCE], items_E[at : at + _ENTRIES_AT_ONCE])
@@ -82,14 +84,14 @@ class AttentiveHistories:
     def _logits(self, users_N: NDArray[np.int64], items_N: NDArray[np.int32]) -> NDArray[np.float32]:
         tables = self.tables
         content_NF = self._content(users_N, items_N)
-        hidden_NA = self._users_UA[users_N] + tables["items_VA"][items_N]
+        hidden_NA = self._users["users_UA"].of(users_N) + tables["items_VA"][items_N]
         hidden_NA += content_NF @ tables["content_to_attention_FA"]
         logits_N: NDArray[np.float32] = np.maximum(hidden_NA, 0) @ tables["attention_A"]
         return logits_N
 
     def _content(self, users_N: NDArray[np.int64], items_N: NDArray[np.int32]) -> NDArray[np.float32]:
         components_NMF = self.tables["components_VMF"][items_N]
-        hidden_NMA = self._content_users_UA[users_N][:, None] + components_NMF @ self.tables["content_FA"]
+        hidden_NMA = self._users["content_users_UA"].of(users_N)[:, None] + components_NMF @ self.tables["content_FA"]
         logits_NM = np.maximum(hidden_NMA, 0) @ self.tables["content_attention_A"]
         is_there_NM = (components_NMF != 0).any(axis=2)
         greatest_N1 = logits_NM.max(axis=1, keepdims=True, initial=_LEAST, where=is_there_NM)
@@ -97,6 +99,11 @@ class AttentiveHistories:
         weights_NM = raised_NM / np.maximum(raised_NM.sum(axis=1, keepdims=True), 1e-12)
         content_NF: NDArray[np.float32] = (weights_NM[..., None] * components_NMF).sum(axis=1)
         return content_NF
+
+    def of_users(self, users_N: NDArray[np.int64]) -> AttentiveHistories:
+        """The same, which knows these users alone, in this order."""
+        tables = self.tables | {name: self.tables[name][users_N] for name in _USER_TABLES}
+        return AttentiveHistories(tables, max_history=self.max_history)
 
     def save(self, writer: BundleWriter, folder: str) -> None:
         """Write the tables into a folder of a bundle."""

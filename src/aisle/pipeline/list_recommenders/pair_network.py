@@ -1,11 +1,13 @@
 """The recommender of networks that read a user and an item together: a product, a small MLP, or both.
 
-Legend of shapes: R questions, U users, V items, N pairs of a block, L items of a question, P products, H hidden values.
+Legend of shapes: R questions, U users, V items, N pairs of a block, B users and C items of it, L items of a question,
+P products, H hidden values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,10 +15,11 @@ from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.questions import Questions
-from aisle.retrieval.networks.known_users import rows_of_users, with_mean
+from aisle.pipeline.list_recommenders.user_table import UserTable
 
 Activation = Literal["relu", "sigmoid"]
-_PAIRS_AT_ONCE = 16_384
+#: So few that what a layer makes of them stays in a cache.
+_PAIRS_AT_ONCE = 1024
 _LEAST = np.finfo(np.float32).min
 _TABLES = ("users_UH", "items_VH", "users_UP", "items_VP", "product_weights_P", "products_to_hidden_PH")
 
@@ -35,6 +38,8 @@ class PairNetwork:
         activation: Follows each layer but the last.
     """
 
+    reads_history = False
+
     def __init__(
         self,
         tables: Mapping[str, NDArray[Any]],
@@ -49,8 +54,8 @@ class PairNetwork:
         }
         self.layers = [(np.asarray(weight, np.float32), np.asarray(bias, np.float32)) for weight, bias in layers]
         self.activation: Activation = activation
-        self._users_UH = with_mean(self.tables["users_UH"])
-        self._users_UP = with_mean(self.tables["users_UP"])
+        self._products_enter = bool(self.tables["products_to_hidden_PH"].any())
+        self._users_UH, self._users_UP = UserTable(self.tables["users_UH"]), UserTable(self.tables["users_UP"])
 
     def score(self, questions: Questions, added_RH: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """The scores [R, V]; where questions name candidates, only theirs, and the least number for all others.
@@ -60,8 +65,8 @@ class PairNetwork:
             added_RH: Joins each asker's share of the first layer; missing: nothing does.
         """
         num_items = len(self.tables["items_VH"])
-        users_R = rows_of_users(questions.users_R, len(self.tables["users_UH"]))
-        users_RH, users_RP = self._users_UH[users_R], self._users_UP[users_R]
+        users_R = questions.users_R
+        users_RH, users_RP = self._users_UH.of(users_R), self._users_UP.of(users_R)
         if added_RH is not None:
             users_RH = users_RH + added_RH
         if questions.candidates_RK is None:
@@ -75,13 +80,15 @@ class PairNetwork:
     def _score_pairs(
         self, users_RH: NDArray[np.float32], users_RP: NDArray[np.float32], items_RL: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        scores_RL = np.empty(items_RL.shape, np.float32)
-        num_items = items_RL.shape[1]
-        step = max(1, _PAIRS_AT_ONCE // max(1, num_items))
-        for start in range(0, len(users_RH), step):
-            block = slice(start, start + step)
-            users_NH, users_NP = (np.repeat(part[block], num_items, axis=0) for part in (users_RH, users_RP))
-            scores_RL[block] = self._score_block(users_NH, users_NP, items_RL[block].ravel()).reshape(-1, num_items)
+        num_users, num_items = items_RL.shape
+        scores_RL = np.empty((num_users, num_items), np.float32)
+        width = max(1, min(num_items, _PAIRS_AT_ONCE))
+        height = max(1, _PAIRS_AT_ONCE // width)
+        for start, first in product(range(0, num_users, height), range(0, num_items, width)):
+            rows, block = slice(start, start + height), np.s_[start : start + height, first : first + width]
+            items_BC = items_RL[block]
+            users_NH, users_NP = (np.repeat(part[rows], items_BC.shape[1], axis=0) for part in (users_RH, users_RP))
+            scores_RL[block] = self._score_block(users_NH, users_NP, items_BC.ravel()).reshape(items_BC.shape)
         return scores_RL
 
     def _score_block(
@@ -91,7 +98,8 @@ class PairNetwork:
         products_NP: NDArray[np.float32] = users_NP * tables["items_VP"][items_N]
         of_products_N: NDArray[np.float32] = np.matmul(products_NP, tables["product_weights_P"])
         hidden_NH: NDArray[np.float32] = users_NH + tables["items_VH"][items_N]
-        hidden_NH += np.matmul(products_NP, tables["products_to_hidden_PH"])
+        if self._products_enter:
+            hidden_NH += np.matmul(products_NP, tables["products_to_hidden_PH"])
         for weight, bias in self.layers:
             hidden_NH = np.matmul(self._activated(hidden_NH), weight) + bias
         score_N: NDArray[np.float32] = of_products_N + hidden_NH[:, 0]
@@ -103,6 +111,11 @@ class PairNetwork:
         half = np.float32(0.5)
         activated_NH: NDArray[np.float32] = half + half * np.tanh(half * values_NH)
         return activated_NH
+
+    def of_users(self, users_N: NDArray[np.int64]) -> PairNetwork:
+        """The same, which knows these users alone, in this order."""
+        users = {name: self.tables[name][users_N] for name in ("users_UH", "users_UP")}
+        return PairNetwork(self.tables | users, self.layers, activation=self.activation)
 
     def save(self, writer: BundleWriter, folder: str) -> None:
         """Write tables, layers and the activation into a folder of a bundle."""
