@@ -103,6 +103,7 @@ def _entry(of_study: Study, method: str, finished: dict[str, ListDirectory]) -> 
         "parameters": metrics["parameters"],
         "model_bytes": metrics["model_bytes"],
         "train_seconds": metrics["timing"]["train_seconds"],
+        "hardware": describe_hardware(),
         "metrics": {name: round(value, 5) for name, value in metrics["metrics"].items()},
         "intervals": metrics.get("intervals", {}),
     }
@@ -153,7 +154,7 @@ def main() -> None:
             if not options.collect and method in chosen:
                 train(study, method, options.runs)
         studies[study] = collect(study, options.runs, studies.get(study), options.methods)
-        result = {"benchmark": "lists", "hardware": describe_hardware(), "studies": studies}
+        result = {"benchmark": "lists", "studies": studies}
         RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(RESULT)
 
