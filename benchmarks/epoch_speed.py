@@ -28,6 +28,7 @@ from aisle.recipe import TableRecipe
 from aisle.train.engine.loop import train_ranker
 from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.tables.data import PreparedTable, prepare_table
+from benchmarks.criteo_models import PEER_LAYERS
 from benchmarks.epoch_peers import PEERS, Rows
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,7 +36,7 @@ RECIPE = Path(__file__).parent.parent / "recipes" / "criteo.yaml"
 BATCH_SIZE = 1024
 OURS = "aisle"
 MODELS = {
-    "dlrm": (),
+    "dlrm": PEER_LAYERS,
     "dcn-v2": ("model.kind=dcn-v2",),
     "deepfm": ("model.kind=deepfm",),
 }

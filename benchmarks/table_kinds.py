@@ -17,7 +17,7 @@ from typing import Any
 
 from aisle.cli.hardware import describe_hardware
 from benchmarks.criteo import summarize, train_entry
-from benchmarks.criteo_models import Entry
+from benchmarks.criteo_models import PEER_LAYERS, Entry
 
 RESULTS = Path(__file__).parent / "results"
 FULL = "full"
@@ -37,12 +37,12 @@ KINDS = {
 def entry_of(kind: str, share: float) -> Entry:
     """The recipe of a kind in a size."""
     tables = f"{{embedding_dim: 16, compress_from: {COMPRESS_FROM}, kind: {KINDS[kind].format(share=share)}}}"
-    return Entry("criteo", (f"tables={tables}",))
+    return Entry("criteo", (*PEER_LAYERS, f"tables={tables}"))
 
 
 def measure(seeds: Sequence[int], directory: Path) -> dict[str, Any]:
     """Train all, and compare each with full tables and with thresholded ones of its size."""
-    full = train_entry(Entry("criteo"), directory / FULL, seeds)
+    full = train_entry(Entry("criteo", PEER_LAYERS), directory / FULL, seeds)
     found: dict[str, Any] = {FULL: summarize(full, {})}
     for share in SHARES:
         of_size = {}

@@ -36,7 +36,8 @@ def _models(result: Mapping[str, Any]) -> str:
         "",
         f"120,650 rows; {result['protocol']}. Means of the seeds {listed(result['seeds'])} and their standard "
         f"deviation; beside them the difference from {reference} regression on bucketized numbers, paired over "
-        "test rows, with 95 % intervals over rows and seeds. A difference is real only where its interval excludes 0.",
+        "test rows, with 95 % intervals over rows and seeds. A difference is real only where its interval excludes 0. "
+        "`dlrm` has the layers of the peers' DLRM, so do its variants but the smaller ones, which are the recipe's.",
         "",
         f"| model | AUC | log loss | AUC minus {reference} | log loss minus {reference} | parameters |",
         "|---|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""The settings tried on the Criteo sample: each is its own, and the best go on."""
+"""The settings tried on the Criteo sample: the best go on to all seeds, and the benchmark has what was chosen."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import criteo_tuning
 from benchmarks.criteo_grids import GRIDS
+from benchmarks.criteo_models import MODELS
 
 RECORDED = json.loads(criteo_tuning.RESULTS.read_text(encoding="utf-8"))["trials"]
 
@@ -30,6 +31,15 @@ def test_trials_are_different_trainings_to_the_end_of_the_schedule(name: str) ->
 def test_all_trials_are_recorded_and_no_others(name: str) -> None:
     of_model = [trial for trial in RECORDED if trial["model"] == name]
     assert {tuple(trial["set"]) for trial in of_model} == set(GRIDS[name].trials)
+
+
+@pytest.mark.parametrize("name", [name for name in GRIDS if name != "dlrm, bucketized"])  # which has peers' layers
+def test_the_benchmark_has_what_validation_chose(name: str) -> None:
+    of_model = [trial for trial in RECORDED if trial["model"] == name]
+    most = max(len(trial["seeds"]) for trial in of_model)
+    finals = {tuple(trial["set"]): trial["valid/logloss"] for trial in of_model if len(trial["seeds"]) == most}
+    best = GRIDS[name].entry(min(finals, key=finals.__getitem__)).load()
+    assert most > 1 and MODELS[name].load() == best
 
 
 class OneProcess:
