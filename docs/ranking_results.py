@@ -168,7 +168,7 @@ def _from_files(loader: Mapping[str, int]) -> str:
 
 def _epoch_speed(result: Mapping[str, Any]) -> str:
     lines = [
-        "## Speed of an epoch",
+        f"## Speed of an epoch: {result['hardware']['cpu']}",
         "",
         f"`python -m benchmarks.epoch_speed`: {result['num_rows']:,} rows of the Criteo sample, batches of "
         f"{result['batch_size']:,}, {result['threads']} threads, in turns in one run; ours in bfloat16, with set-up.",
@@ -217,5 +217,6 @@ _SECTIONS = {
     "train_speed": _train_speed,
     "train_speed_amx": _train_speed,
     "epoch_speed": _epoch_speed,
+    "epoch_speed_amx": _epoch_speed,
     "train_scale": _train_scale,
 }
