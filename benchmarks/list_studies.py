@@ -51,6 +51,7 @@ STUDIES = {
                 *("train.learning_rate=1e-3", "train.epochs=26"),
             ),
             "local hstu": ("ml-1m-local-hstu",),
+            "local hstu, 8 layers": ("ml-1m-local-hstu", "model.num_layers=8"),
             "gru4rec": ("ml-1m-gru4rec",),
             "bert4rec": ("ml-1m-bert4rec",),
             "mean of sasrec and hstu": ("ml-1m-hstu", "model.kind=ensemble", "model.runs=[RUNS/sasrec, RUNS/hstu]"),
