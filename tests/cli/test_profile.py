@@ -21,7 +21,10 @@ def test_profile_a_recipe(shell: Shell, tmp_path: Path) -> None:
     assert [entry.name for entry in shell.directory.iterdir()] == ["out"], "no workspace was made"
     code, out, err = shell("profile", *arguments)
     assert code == 0, err
-    assert "over arch" in out and "aisle::gather_rows" in out and "The parts add up to" in out
+    again = json.loads((shell.directory / "out" / "profile.json").read_text())
+    assert all(part["name"] in out for part in again["parts"]) and "The parts add up to" in out
+    operators = [operator["name"] for operator in again["operators"]]
+    assert "aisle::gather_rows" in operators and all(name in out for name in operators[:3]), "the costliest are listed"
 
 
 def test_a_shop_has_no_such_profile(shell: Shell) -> None:
