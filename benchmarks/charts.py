@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aisle.studies.drawing import COLOURS, Drawing
 from aisle.studies.profile_chart import profile_chart
+from benchmarks.sequence_charts import sequence_scale_chart, sequence_sizes_chart
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -160,41 +161,6 @@ def train_scale_chart(result: Mapping[str, Any]) -> str:
     return drawing.svg()
 
 
-def sequence_scale_chart(result: Mapping[str, Any]) -> str:
-    """Costs of HSTU over the length of sequences, and of M-FALCON over candidates, all axes logarithmic."""
-    width, height, top = 300.0, 240.0, 56.0
-    drawing = Drawing(2 * (width + 90), top + height + 84, "What HSTU costs as sequences and candidates grow")
-    drawing.text(64, 22, "HSTU: cost over length, and over candidates", size=14, bold=True)
-    panels = (
-        ("positions of a sequence", "microseconds a position", "length", "microseconds_per_position", "lengths"),
-        ("candidates", "milliseconds of a request", "candidates", "milliseconds", "candidates"),
-    )
-    for panel, (label, unit, axis, measured, part) in enumerate(panels):
-        left = 64 + panel * (width + 80)
-        rows = result[part]
-        values = [one for row in rows for one in row[measured].values()]
-        low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-        first, last = math.log10(rows[0][axis]), math.log10(rows[-1][axis])
-
-        def place(across: float, up: float) -> tuple[float, float]:
-            right = (math.log10(across) - first) / (last - first)  # noqa: B023  # drawn before the next panel
-            return left + right * width, top + height * (1 - (math.log10(up) - low) / (high - low))  # noqa: B023
-
-        for power in range(low, high + 1):
-            y = place(rows[0][axis], 10.0**power)[1]
-            drawing.line(left, y, left + width, y)
-            drawing.text(left - 8, y + 4, f"{10.0**power:g}", anchor="end", size=10)
-        for row in rows:
-            drawing.text(place(row[axis], 10.0**low)[0], top + height + 16, f"{row[axis]:,}", anchor="middle", size=10)
-        drawing.text(left + width / 2, top + height + 36, label, anchor="middle")
-        drawing.text(left, top - 8, unit, size=10)
-        for number, name in enumerate(rows[0][measured]):
-            drawing.path([place(row[axis], row[measured][name]) for row in rows], COLOURS[number])
-            drawing.bar(left + 150 * number, top + height + 56, 10, 10, COLOURS[number])
-            drawing.text(left + 16 + 150 * number, top + height + 65, name.replace("_", " "))
-    return drawing.svg()
-
-
 def _grid(drawing: Drawing, left: float, top: float, width: float, height: float, reach: float) -> None:
     for step in range(5):
         y = top + height * (1 - step / 4)
@@ -206,6 +172,17 @@ def _weekly(daily: Sequence[float]) -> list[float]:
     """Means of seven days; the last week may be shorter."""
     weeks = [daily[start : start + 7] for start in range(0, len(daily), 7)]
     return [sum(week) / len(week) for week in weeks]
+
+
+#: Charts, each of one result file.
+DRAWN_FROM: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
+    "ablation.svg": ("ranker_ablation.json", ablation_chart),
+    "closed_loop.svg": ("closed_loop.json", closed_loop_chart),
+    "profile_criteo.svg": ("profile_criteo.json", profile_chart),
+    "train_scale.svg": ("train_scale.json", train_scale_chart),
+    "sequence_scale.svg": ("sequence_scale.json", sequence_scale_chart),
+    "sequence_sizes.svg": ("lists.json", sequence_sizes_chart),
+}
 
 
 def charts(results: Path) -> dict[str, str]:
@@ -221,21 +198,10 @@ def charts(results: Path) -> dict[str, str]:
         counts = rankers[PLACEMENT][0]["counts"]
         subtitle = f"last window: {counts['lists']:,} whole lists, {counts['rows']:,} candidates"
         drawn["calibration.svg"] = calibration_chart(tables, subtitle)
-    ablation = results / "ranker_ablation.json"
-    if ablation.is_file():
-        drawn["ablation.svg"] = ablation_chart(json.loads(ablation.read_text(encoding="utf-8")))
-    loop = results / "closed_loop.json"
-    if loop.is_file():
-        drawn["closed_loop.svg"] = closed_loop_chart(json.loads(loop.read_text(encoding="utf-8")))
-    profile = results / "profile_criteo.json"
-    if profile.is_file():
-        drawn["profile_criteo.svg"] = profile_chart(json.loads(profile.read_text(encoding="utf-8")))
-    scale = results / "train_scale.json"
-    if scale.is_file():
-        drawn["train_scale.svg"] = train_scale_chart(json.loads(scale.read_text(encoding="utf-8")))
-    sequences = results / "sequence_scale.json"
-    if sequences.is_file():
-        drawn["sequence_scale.svg"] = sequence_scale_chart(json.loads(sequences.read_text(encoding="utf-8")))
+    for chart, (source, draw) in DRAWN_FROM.items():
+        path = results / source
+        if path.is_file():
+            drawn[chart] = draw(json.loads(path.read_text(encoding="utf-8")))
     return drawn
 
 

@@ -17,6 +17,7 @@ from benchmarks.charts import (
     charts,
     train_scale_chart,
 )
+from benchmarks.sequence_charts import sequence_sizes_chart
 
 
 def circles(svg: str) -> list[tuple[float, float]]:
@@ -83,3 +84,33 @@ def test_the_cost_of_scale_has_a_line_for_each_number_of_threads() -> None:
     svg = train_scale_chart({"steps": steps})
     assert svg.count("<polyline") == 4
     assert "rows of a table" in svg and "rows of a batch" in svg and "2 threads" in svg
+
+
+def test_quality_rises_with_the_place_of_its_dot() -> None:
+    metrics = ["test/hr@10/full", "test/ndcg@10/full"]
+
+    def method(recipe: str, kind: str, parameters: int, value: float) -> dict[str, Any]:
+        return {
+            "command": f"aisle train {recipe} --set model.dim=8",
+            "model": kind,
+            "parameters": parameters,
+            "metrics": dict.fromkeys(metrics, value),
+            "intervals": {metric: [value - 0.01, value + 0.01] for metric in metrics},
+        }
+
+    methods = {
+        "wide": method("ml-1m-hstu", "hstu", 1000, 0.29),
+        "small": method("ml-1m-hstu", "hstu", 100, 0.27),
+        "sasrec": method("ml-1m-sasrec", "sasrec", 10, 0.25),
+        "mean": method("ml-1m-hstu", "ensemble", 10_000, 0.31),
+        "ridge": method("ml-1m-ridge", "next-item-ridge", 0, 0.26),
+    }
+    others = {"HSTU-large (others)": [0.32, 0.30], "GRU4Rec (others)": [0.9, 0.9]}
+    study = {"metrics": metrics, "methods": methods, "others": others}
+    drawn = sequence_sizes_chart({"studies": {"ml-1m": study}})
+    dots = circles(drawn)
+    assert len(dots) == 6, "three networks in two panels: neither the mean of several nor the ridge has a place"
+    (x1, y1), (x2, y2), (x3, y3) = dots[:3]
+    assert x1 < x2 < x3 and y1 > y2 > y3, "SASRec, then HSTU from small to wide"
+    assert (x2 - x1) == pytest.approx(x3 - x2, abs=0.11), "the axis is logarithmic"
+    assert "HSTU-large (others)" in drawn and "GRU4Rec" not in drawn
