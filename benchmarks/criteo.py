@@ -4,6 +4,7 @@ Rows in the order of time: 80 % to learn from, 10 % to choose by, 10 % to test. 
 rows. Writes `benchmarks/results/criteo.json`; a run that is kept is not made again.
 
     python -m benchmarks.criteo --seeds 0,1,2 --keep DIR
+    python -m benchmarks.criteo --only 'deepfm;deepfm, plain PyTorch' --keep DIR
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -19,16 +20,18 @@ from typing import Any
 
 from aisle.assemble import table_ranker
 from aisle.cli.hardware import describe_hardware
+from aisle.errors import ConfigError
 from aisle.evaluate.comparison import difference
 from aisle.train.recipe_run import RunPlan
 from aisle.train.tables.directory import TableDirectory
 from aisle.train.tables.ensemble import ensemble_runs
 from aisle.train.tables.session import train_table_recipe
-from benchmarks.criteo_models import MODELS, PEERS, Entry
+from benchmarks.criteo_models import MODELS, PEERS, PLAIN, Entry
+from benchmarks.plain_training import train_plainly
 
 RESULTS = Path(__file__).parent / "results"
 REFERENCE = "logistic"
-#: Every method's difference from each of these is measured; a variant's from its plain model and DLRM's variant too.
+#: Every method's difference from each of these is measured; a variant's from its model and DLRM's variant too.
 REFERENCES = (REFERENCE, "dlrm")
 ENSEMBLE = "mean of all"
 #: Students by the model that is taught, and whose out-of-fold predictions they learn from.
@@ -123,27 +126,45 @@ def summarize(run: TableDirectory, references: Mapping[str, TableDirectory]) -> 
     return found
 
 
-def measure(names: Sequence[str], seeds: Sequence[int], directory: Path, *, is_distilled: bool) -> dict[str, Any]:
-    """Train models, perhaps students too, and compare them and the models' mean with the references."""
-    runs = {}
-    for name in dict.fromkeys([*REFERENCES, *names]):
-        print(f"{name} ...", flush=True)
-        runs[name] = train_entry(MODELS[name], directory / _folder(name), seeds)
+def measure(names: Sequence[str], seeds: Sequence[int], directory: Path) -> dict[str, Any]:
+    """Train models and the references, and compare each with the references and with what is like it."""
+    runs = train_models(dict.fromkeys([*REFERENCES, *names]), seeds, directory)
+    return {name: compared(name, runs, seeds) for name in runs}
+
+
+def measure_all(seeds: Sequence[int], directory: Path) -> dict[str, Any]:
+    """The same of all models, of the mean of those that `aisle train` trains, and of students."""
+    runs = train_models([*MODELS, *PLAIN], seeds, directory)
+    found = {name: compared(name, runs, seeds) for name in runs}
     references = {name: runs[name] for name in REFERENCES}
-    found = {}
-    for name, run in runs.items():
-        kind, _, variant = name.partition(", ")
-        alike = [one for one in (kind, f"dlrm, {variant}") if one in runs and one != name]
-        beside = references | {one: runs[one] for one in alike}
-        found[name] = summarize(run, beside) | {"command": MODELS[name].command(_under(seeds))}
-    if len(runs) > len(REFERENCES):
-        members = [run.path for run in runs.values()]
-        with tempfile.TemporaryDirectory(prefix="aisle-criteo-") as folder:
-            mean = ensemble_runs(members, Path(folder) / "mean")
-            found[ENSEMBLE] = summarize(mean, references) | {"members": len(members)}
-    if is_distilled:
-        found |= measure_students(directory, seeds, references)
-    return found
+    members = [runs[name].path for name in MODELS]
+    with tempfile.TemporaryDirectory(prefix="aisle-criteo-") as folder:
+        mean = ensemble_runs(members, Path(folder) / "mean")
+        found[ENSEMBLE] = summarize(mean, references) | {"members": len(members)}
+    return found | measure_students(directory, seeds, references)
+
+
+def train_models(names: Iterable[str], seeds: Sequence[int], directory: Path) -> dict[str, TableDirectory]:
+    """Train models under each seed, each in a folder of its own; what is trained there already is not made again."""
+    runs = {}
+    for name in names:
+        print(f"{name} ...", flush=True)
+        place = directory / _folder(name)
+        if name in PLAIN:
+            runs[name] = train_plainly(MODELS[PLAIN[name]["float32"]].load(), place, seeds)
+        else:
+            runs[name] = train_entry(MODELS[name], place, seeds)
+    return runs
+
+
+def compared(name: str, runs: Mapping[str, TableDirectory], seeds: Sequence[int]) -> dict[str, Any]:
+    """What was measured of one model beside others, and what trains it."""
+    kind, _, variant = name.partition(", ")
+    alike = [kind, f"dlrm, {variant}", *(plain for plain, ours in PLAIN.items() if name in ours.values())]
+    references = {one: runs[one] for one in (*REFERENCES, *alike) if one in runs and one != name}
+    alone = f"python -m benchmarks.criteo --only '{';'.join([name, *PLAIN.get(name, {}).values()])}'"
+    command = alone if name in PLAIN else MODELS[name].command(_under(seeds))
+    return summarize(runs[name], references) | {"command": command}
 
 
 def report(found: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, Any]:
@@ -159,22 +180,46 @@ def report(found: Mapping[str, Any], seeds: Sequence[int]) -> dict[str, Any]:
     }
 
 
+def written(path: Path, seeds: Sequence[int]) -> dict[str, Any]:
+    """The methods of the file, which stay beside those that are measured alone; nothing where there is no file.
+
+    Raises:
+        ConfigError: it is of other seeds or of another machine.
+    """
+    if not path.is_file():
+        return {}
+    result = json.loads(path.read_text("utf-8"))
+    here = {"seeds": list(seeds), "hardware": describe_hardware()}
+    there = {name: result[name] for name in here}
+    if here != there:
+        raise ConfigError(
+            f"{path}: expected methods measured with {here}, received {there}; name another folder by --results"
+        )
+    methods: dict[str, Any] = result["methods"]
+    return methods
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", type=lambda text: text.split(";"), help="models, between ;, without the students")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(";"), help="models, between ;, whose rows alone are written"
+    )
     parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[0, 1, 2])
     parser.add_argument("--keep", type=Path, help="a directory that keeps the runs, to go on from")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the file is written")
     arguments = parser.parse_args()
+    path, seeds = arguments.results / "criteo.json", arguments.seeds
     kept = nullcontext(arguments.keep) if arguments.keep else tempfile.TemporaryDirectory(prefix="aisle-criteo-")
     with kept as folder:
-        found = measure(
-            arguments.only or list(MODELS), arguments.seeds, Path(folder), is_distilled=arguments.only is None
-        )
-        result = report(found, arguments.seeds)
-    path = arguments.results / "criteo.json"
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        if arguments.only is None:
+            found = measure_all(seeds, Path(folder))
+        else:
+            before, measured = written(path, seeds), measure(arguments.only, seeds, Path(folder))
+            found = before | {
+                name: one for name, one in measured.items() if name in arguments.only or name not in before
+            }
+    path.write_text(json.dumps(report(found, seeds), indent=1) + "\n", encoding="utf-8")
     print(path)
 
 

@@ -82,6 +82,8 @@ MODELS = {
     "attention-dlrm, replace": _model("attention-dlrm", "model.attention=replace", *PEER_LAYERS),
     "attention-dlrm, smaller layers": _model("attention-dlrm", *_SMALLER),
 }
+#: Models trained by plain PyTorch in float32, without our kernels, and the same as `aisle train` trains them.
+PLAIN = {f"{kind}, plain PyTorch": {"float32": kind, "bfloat16": f"{kind}, bfloat16"} for kind in ("dlrm", "deepfm")}
 #: Others' implementations on the same rows, test AUC and log loss over three seeds, each measured by itself.
 PEERS = {
     "scikit-learn logistic regression, bucketized numbers": {"auc": 0.7596, "logloss": 0.4804},

@@ -27,12 +27,16 @@ def method(loss: float, model: str = "dlrm", **differences: tuple[float, float, 
 
 
 def document(results: ModuleType, **methods: dict[str, Any]) -> str:
-    named = {name.replace("_", ", "): one for name, one in methods.items()}
+    return whole_document(results, **methods).partition("### What did not help")[2]
+
+
+def whole_document(results: ModuleType, **methods: dict[str, Any]) -> str:
+    named = {name.replace("__", " ").replace("_", ", "): one for name, one in methods.items()}
     logistic = {"logistic": method(0.48, "logistic"), "dlrm": method(0.484, minus_logistic=(0.004, 0.001, 0.007))}
     text: str = results.criteo_results(
         {"protocol": "p", "seeds": [0, 1], "reference": "logistic", "methods": {**logistic, **named}, "peers": {}}
     )
-    return text.partition("### What did not help")[2]
+    return text
 
 
 def test_paired_trials_that_help_are_left_out(results: ModuleType) -> None:
@@ -55,3 +59,21 @@ def test_trials_without_an_interval_must_lie_within_the_spread_of_seeds(results:
 def test_models_are_told_apart_beside_the_simplest_one(results: ModuleType) -> None:
     text = document(results, fm=method(0.47, "fm", minus_logistic=(-0.01, -0.02, -0.001)))
     assert "better: 1 (`fm`); worse: 1 (`dlrm`); no difference shown: 0 (none)." in text
+
+
+def test_our_kernels_stand_beside_plain_pytorch_where_they_were_compared(results: ModuleType) -> None:
+    plain = {"minus_fm, plain PyTorch": (0.0019, -0.0001, 0.0039)}
+    worse = {"minus_fm, plain PyTorch": (0.0021, 0.0011, 0.0031)}
+    text = whole_document(
+        results,
+        **{"fm_plain__PyTorch": method(0.48, "fm"), "fm": method(0.4819, "fm", **plain)},
+        **{"fm_bfloat16": method(0.4821, "fm", **worse), "afm": method(0.5, "afm")},
+    ).partition("### Our kernels")[2]
+    rows = [line for line in text.partition("###")[0].splitlines() if line.startswith("|")][2:]
+    assert rows == [
+        "| fm | plain PyTorch, float32 | 0.5200 ± 0.0020 | 0.4800 ± 0.0020 |  |  |  |",
+        "|  | our kernels, float32 | 0.5181 ± 0.0020 | 0.4819 ± 0.0020 | -0.0019 [-0.0039, +0.0001] "
+        "| +0.0019 [-0.0001, +0.0039] | no |",
+        "|  | our kernels, bfloat16 | 0.5179 ± 0.0020 | 0.4821 ± 0.0020 | -0.0021 [-0.0031, -0.0011] "
+        "| +0.0021 [+0.0011, +0.0031] | AUC and log loss |",
+    ]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from aisle.errors import ConfigError
 from benchmarks import criteo
-from benchmarks.criteo_models import MODELS
+from benchmarks.criteo_models import MODELS, PLAIN
 
 
 @pytest.mark.parametrize(
@@ -38,3 +44,32 @@ def test_validation_alone_chooses_the_student(logloss: float, says: str) -> None
     notes = criteo.student_notes(students)
     assert "validation chooses: a log loss of 0.47702 on the validation rows, beside 0.47703 of `b`" in notes["a"]
     assert says in notes["a"] and notes["b"].startswith("not the student")
+
+
+def test_plain_pytorch_is_measured_beside_what_has_the_same_settings() -> None:
+    for name, ours in PLAIN.items():
+        float32, bfloat16 = (MODELS[ours[precision]].load() for precision in ("float32", "bfloat16"))
+        assert name.startswith(float32.model.kind) and float32.training.precision == "float32"
+        training = float32.training.model_copy(update={"precision": "bfloat16"})
+        assert bfloat16 == float32.model_copy(update={"training": training})
+
+
+def _main(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> dict[str, Any]:
+    monkeypatch.setattr(sys, "argv", ["criteo", "--results", str(folder), *arguments])
+    criteo.main()
+    document: dict[str, Any] = json.loads((folder / "criteo.json").read_text())
+    return document
+
+
+def test_what_is_measured_alone_leaves_the_other_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(names: list[str], seeds: list[int], directory: Path) -> dict[str, Any]:
+        return {name: {"metrics": names} for name in [*criteo.REFERENCES, *names]}
+
+    monkeypatch.setattr(criteo, "measure", measure)
+    _main(monkeypatch, tmp_path, "--only", "fm;dcn")
+    methods = _main(monkeypatch, tmp_path, "--only", "dcn;dnn")["methods"]
+    measured_with = {name: method["metrics"] for name, method in methods.items()}
+    first, second = ["fm", "dcn"], ["dcn", "dnn"]
+    assert measured_with == {"logistic": first, "dlrm": first, "fm": first, "dcn": second, "dnn": second}
+    with pytest.raises(ConfigError, match="name another folder by --results"):
+        _main(monkeypatch, tmp_path, "--only", "fm", "--seeds", "0,1")

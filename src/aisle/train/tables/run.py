@@ -25,7 +25,7 @@ from aisle.recipe import TableRecipe, dump
 from aisle.train.engine.batches import RankerRows
 from aisle.train.engine.checkpoints import Checkpoints
 from aisle.train.engine.devices import device_of
-from aisle.train.engine.loop import Fit, train_ranker
+from aisle.train.engine.loop import Fit, Place, train_ranker
 from aisle.train.engine.loop_settings import LoopSettings
 from aisle.train.engine.prediction import predict
 from aisle.train.export import export_ranker
@@ -53,6 +53,7 @@ class TableTraining:
         soft_label_R: Probabilities to learn from instead of the training rows' labels.
         resume: Go on with what a directory holds.
         num_ranks: Processes that share the tables and the rows of every batch.
+        place: Where else than on the recipe's device one process trains the model, and by which optimizers.
         progress: Told of steps.
     """
 
@@ -61,6 +62,7 @@ class TableTraining:
     soft_label_R: NDArray[np.float32] | None = None
     resume: bool = False
     num_ranks: int = 1
+    place: Place | None = None
     progress: Progress = silent
 
     def resumed(self) -> TableTraining:
@@ -153,7 +155,9 @@ def _fit(
         train_on_ranks(of_ranks, training.num_ranks, clock)
     # Where ranks have trained, the last checkpoint says that nothing is left to do, and holds what they have learnt.
     checkpoints = Checkpoints(run.checkpoints)
-    fit = train_ranker(ranker, rows, valid, settings, checkpoints=checkpoints, resume=True, progress=clock)
+    fit = train_ranker(
+        ranker, rows, valid, settings, checkpoints=checkpoints, resume=True, progress=clock, place=training.place
+    )
     return fit, clock.stop()
 
 
