@@ -41,6 +41,9 @@ class ActionRanker:
 
     def logits(self, histories: ActionLists, candidates_RK: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """The logits [R, K, A] of each action with each candidate, would it come next; a history may be empty."""
+        if not len(histories):
+            num_actions = self._session.get_outputs()[0].shape[2]
+            return np.zeros((*candidates_RK.shape, num_actions), np.float32)
         return score_in_blocks(self._run, histories, candidates_RK, self.max_length)
 
     def _run(self, items_BT: _Rows, actions_BT: _Rows, candidates_BK: _Rows, sizes_B: _Rows) -> NDArray[np.float32]:
@@ -78,7 +81,7 @@ def score_in_blocks(
 
     Args:
         score: Scores a block, whose histories are padded to 2 items at least.
-        histories: R of them.
+        histories: R of them, at least one.
         candidates_RK: Item rows.
         max_length: Only the last ``max_length - 1`` items of a history are read.
     """
