@@ -1,7 +1,7 @@
 """Attention: over pairs of fields, between fields, and from a candidate to a visitor's history.
 
 Legend of shapes: B batch, G fields, D embedding dimension, P = G (G - 1) / 2 pairs, A attention size, H heads, T places
-of a history, C width of a candidate.
+of a history, C width of a candidate, K candidates of one history, U hidden values of the activation unit.
 """
 
 from __future__ import annotations
@@ -116,3 +116,29 @@ class TargetAttention(nn.Module):
         both = [candidate_BTC, history_BTC, candidate_BTC - history_BTC, candidate_BTC * history_BTC]
         weight_BT = self.unit(torch.cat(both, dim=2)).squeeze(2) * mask_BT
         return torch.bmm(weight_BT[:, None], history_BTC).squeeze(1)
+
+    def of_candidates(self, candidate_BKC: Tensor, history_BTC: Tensor, mask_BT: Tensor) -> Tensor:
+        """The history [B, K, C] as each of its many candidates pools it; as :meth:`forward` does one by one.
+
+        The first layer is linear in what it reads, (c, h, c - h, c * h): for one place it is a matrix of the candidate
+        and a bias. So no vector of a pair is made before the first hidden values are.
+
+        Args:
+            candidate_BKC: What is asked for.
+            history_BTC: What was taken before.
+            mask_BT: 1 where a place is taken, else 0.
+        """
+        first, *rest = self.unit.layers
+        assert isinstance(first, nn.Linear)
+        size = candidate_BKC.shape[2]
+        of_candidate, of_history, of_difference, of_product = (
+            first.weight[:, size * part : size * (part + 1)] for part in range(4)
+        )
+        weight_BTUC = history_BTC[:, :, None] * of_product + (of_candidate + of_difference)
+        bias_BTU = functional.linear(history_BTC, of_history - of_difference, first.bias)
+        hidden = candidate_BKC @ weight_BTUC.flatten(1, 2).transpose(1, 2) + bias_BTU.flatten(1)[:, None]
+        hidden = hidden.view(*candidate_BKC.shape[:2], *bias_BTU.shape[1:])
+        for layer in rest:
+            hidden = layer(hidden)
+        pooled_BKC: Tensor = (hidden.squeeze(3) * mask_BT[:, None]) @ history_BTC
+        return pooled_BKC

@@ -55,13 +55,55 @@ def sampled_loss(
     Raises:
         ValueError: ``hard`` with gBCE, or with the logQ correction.
     """
+    return loss_of_scores(
+        kind,
+        (queries_ND * items_VD[targets_N]).sum(1) / temperature,
+        (queries_ND @ items_VD[negatives_S].T) / temperature,
+        targets_N,
+        negatives_S,
+        num_items=len(items_VD),
+        log_expected_S=log_expected_S,
+        is_negative_NS=is_negative_NS,
+        calibration=calibration,
+        hard=hard,
+    )
+
+
+def loss_of_scores(
+    kind: LossKind,
+    positive_N: Tensor,
+    negative_NS: Tensor,
+    targets_N: Tensor,
+    negatives_S: Tensor,
+    *,
+    num_items: int,
+    log_expected_S: Tensor | None = None,
+    is_negative_NS: Tensor | None = None,
+    calibration: float = 0.75,
+    hard: int = 0,
+) -> Tensor:
+    """The same of scores that were made otherwise, whatever their temperature; see :func:`sampled_loss`.
+
+    Args:
+        kind: See the functions of :data:`SAMPLED_LOSSES`.
+        positive_N: Of the targets.
+        negative_NS: Of the negatives.
+        targets_N: The item row that came next at each position.
+        negatives_S: Item rows.
+        num_items: V.
+        log_expected_S: See :func:`sampled_loss`, as all that follow.
+        is_negative_NS: Which negatives count at a position.
+        calibration: Of gBCE.
+        hard: Of the negatives of a position only so many count.
+
+    Raises:
+        ValueError: ``hard`` with gBCE, or with the logQ correction.
+    """
     if hard and (kind == "gbce" or log_expected_S is not None):
         what = "the logQ correction" if log_expected_S is not None else kind
         raise ValueError(
             f"hard: expected 0 with {what}, which corrects for negatives as they are drawn, received {hard}"
         )
-    positive_N = (queries_ND * items_VD[targets_N]).sum(1) / temperature
-    negative_NS = (queries_ND @ items_VD[negatives_S].T) / temperature
     hits_NS = negatives_S == targets_N[:, None]
     if is_negative_NS is not None:
         hits_NS = hits_NS | ~is_negative_NS
@@ -72,7 +114,7 @@ def sampled_loss(
             negative_NS = negative_NS - log_expected_S
         return _softmax(positive_N, negative_NS, hits_NS)
     if kind == "gbce":
-        return _gbce(positive_N, negative_NS, hits_NS, len(negatives_S) / (len(items_VD) - 1), calibration)
+        return _gbce(positive_N, negative_NS, hits_NS, len(negatives_S) / (num_items - 1), calibration)
     return SAMPLED_LOSSES[kind](positive_N, negative_NS, hits_NS)
 
 

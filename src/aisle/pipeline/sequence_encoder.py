@@ -1,7 +1,7 @@
 """A model of sequences in serving: an exported encoder says what it expects next, item vectors are compared with it.
 
-Legend of shapes: R histories, B histories at once, T positions, D width of inputs, E width of queries, V items, A
-actions, G buckets of gaps.
+Legend of shapes: R histories, B histories at once, T positions, D width of inputs, E width of queries, V items, N item
+rows, A actions, G buckets of gaps.
 """
 
 from __future__ import annotations
@@ -90,6 +90,17 @@ class SequenceEncoder:
         """The scores [R, V]; an empty history scores all items 0."""
         scores_RV: NDArray[np.float32] = self.queries(questions.histories) @ self.vectors_VE.T
         return scores_RV
+
+    @property
+    def known_V(self) -> NDArray[np.bool_]:
+        """Which items it has a vector of."""
+        known_V: NDArray[np.bool_] = np.any(self.vectors_VE, axis=1)
+        return known_V
+
+    def scores_of(self, history: ItemLists, rows_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The scores [N] of item rows behind one history."""
+        scores_N: NDArray[np.float32] = self.vectors_VE[rows_N] @ self.queries(history)[0]
+        return scores_N
 
     def _encode(self, histories: ItemLists) -> NDArray[np.float32]:
         sizes_B = np.minimum(histories.sizes_R, self.max_length)

@@ -12,7 +12,11 @@ from aisle.recipe.list_models.sequential import (
     Gru4RecSpec,
     HstuSpec,
     ItemLossSpec,
+    ListBstSpec,
+    ListDienSpec,
+    ListDinSpec,
     SasrecSpec,
+    SequenceModelSpec,
     SideSpec,
     YoutubeDnnSpec,
 )
@@ -186,12 +190,14 @@ class SequenceSpec(Strict):
     """A model of the next event of a visitor's history; one source ``NAME``. Needs ``aisle[train]``.
 
     Of histories longer than the model's ``max_length`` all parts are learnt from, the last part is asked with. An item
-    with fewer than ``min_events`` events is not proposed.
+    with fewer than ``min_events`` events is not proposed. ``din``, ``bst`` and ``dien`` read the history anew for each
+    item of the catalogue.
     """
 
     kind: Literal["sequence"]
     model: Annotated[
-        SasrecSpec | HstuSpec | Gru4RecSpec | YoutubeDnnSpec | Bert4RecSpec, Field(discriminator="kind")
+        SasrecSpec | HstuSpec | Gru4RecSpec | YoutubeDnnSpec | Bert4RecSpec | ListDinSpec | ListBstSpec | ListDienSpec,
+        Field(discriminator="kind"),
     ] = SasrecSpec(
         kind="sasrec",
         dim=48,
@@ -207,7 +213,9 @@ class SequenceSpec(Strict):
 
     @model_validator(mode="after")
     def _reads_items_alone(self) -> Self:
-        if self.model.side != SideSpec() or (isinstance(self.model, HstuSpec) and self.model.time_bias):
+        model = self.model
+        has_side = isinstance(model, SequenceModelSpec) and model.side != SideSpec()
+        if has_side or (isinstance(model, HstuSpec) and model.time_bias):
             raise ValueError("model: expected no side and no time_bias, a visitor's history is read as items alone")
         return self
 

@@ -34,6 +34,9 @@ from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
     Gru4RecSpec,
     HstuSpec,
+    ListBstSpec,
+    ListDienSpec,
+    ListDinSpec,
     SasrecSpec,
     SlcmSpec,
     YoutubeDnnSpec,
@@ -85,6 +88,9 @@ TrainedModelSpec = (
     | Bert4RecSpec
     | SlcmSpec
     | YoutubeDnnSpec
+    | ListDinSpec
+    | ListBstSpec
+    | ListDienSpec
 )
 ListModelSpec = FittedModelSpec | TrainedModelSpec | EnsembleSpec
 Metric = Annotated[str, Field(pattern=r"^(ndcg|recall|recall_plain|hr|mrr)@[1-9][0-9]*$")]

@@ -36,8 +36,9 @@ def test_the_score_from_its_parts() -> None:
     dense, embedded = torch.tensor([[2.0, 0.5]]), torch.randn(1, 5, 4, generator=generator(1))
     user, item, item_0, item_1, _ = embedded.unbind(1)
     # The free place is left out here: nothing sees it. The last one taken is 1 place back.
-    places = torch.stack([item_0, item_1, item], dim=1) + model.position_PC[torch.tensor([2, 1, 0])]
-    encoded = model.norm(model.blocks[0](places, torch.ones(1, 1, 1, 3, dtype=torch.bool))[:, -1])
+    places = torch.stack([item_0, item_1, item], dim=1) + model.sequence.position_PC[torch.tensor([2, 1, 0])]
+    block, all_seen = model.sequence.blocks[0], torch.ones(1, 1, 1, 3, dtype=torch.bool)
+    encoded = model.sequence.norm(block(places, all_seen)[:, -1])
     inputs = torch.cat([user, item, dense[:, 1:], encoded], dim=1)
     torch.testing.assert_close(model.score(dense, embedded), model.deep(inputs)[:, 0])
 

@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from aisle.models import AuxiliaryRanker
 from aisle.models.ranking import DIEN
-from aisle.models.ranking.dien import next_place_loss
 from aisle.nn.embeddings import EmbeddingBagCollection, EmbeddingBagConfig
 from aisle.nn.losses import weighted_bce
+from aisle.nn.sequences.interest_evolution import next_place_loss
 from aisle.nn.sparse import SparseFeatures
 from aisle.train.engine.batches import Batch
 from aisle.train.engine.loop_settings import LoopSettings, training_loss

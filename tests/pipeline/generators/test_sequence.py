@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from aisle.bundle import Bundle, BundleWriter
 from aisle.pipeline import Query
 from aisle.pipeline.generators import Generator, SequenceGenerator
 from tests.contracts.generators import ALL, NUM_FITTED, GeneratorContract, everything, query_of
-from tests.encoders import MAX_LENGTH, like_the_last
+from tests.encoders import MAX_LENGTH, by_candidate_like_the_last, like_the_last
 
 TEMPERATURE = 0.5
 EAST, NORTH, WEST, NOTHING = (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, 0.0)
@@ -30,6 +32,29 @@ def in_turn(*rows: int) -> Query:
 class TestSequence(GeneratorContract):
     def build(self) -> Generator:
         return sequence()
+
+
+class TestSequenceByCandidate(GeneratorContract):
+    def build(self) -> Generator:
+        return SequenceGenerator("next", by_candidate_like_the_last(VECTORS), temperature=TEMPERATURE)
+
+
+def test_candidates_one_by_one_are_scored_as_by_one_query() -> None:
+    by_candidate = TestSequenceByCandidate().build()
+    for query in (in_turn(2), in_turn(4, 2, 3), in_turn(*[2, 3, 4] * MAX_LENGTH)):
+        found, expected = (one.candidates(query, ALL, everything()) for one in (by_candidate, sequence()))
+        assert found.rows_k.tolist() == expected.rows_k.tolist()
+        np.testing.assert_allclose(found.scores_k, expected.scores_k, rtol=1e-6)
+
+
+def test_a_bundle_from_before_there_were_scorers_holds_an_encoder(tmp_path: Path) -> None:
+    generator = sequence()
+    with BundleWriter(tmp_path / "bundle") as writer:
+        parameters = generator.save(writer)
+    assert parameters.pop("scorer") == "encoder"
+    loaded = SequenceGenerator.load("next", Bundle.open(tmp_path / "bundle"), parameters)
+    found, expected = (one.candidates(in_turn(4, 2), ALL, everything()) for one in (loaded, generator))
+    assert np.array_equal(found.scores_k, expected.scores_k)
 
 
 def test_scores_are_the_probabilities_of_all_known_items() -> None:
@@ -69,8 +94,8 @@ def test_what_the_model_does_not_know_is_left_out_of_the_history() -> None:
 def test_the_model_is_asked_with_the_last_items_each_once_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = sequence()
     asked = []
-    encode = generator.encoder.queries
-    monkeypatch.setattr(generator.encoder, "queries", lambda lists: asked.append(lists[0].tolist()) or encode(lists))
+    encode = generator.scorer.queries
+    monkeypatch.setattr(generator.scorer, "queries", lambda lists: asked.append(lists[0].tolist()) or encode(lists))
     generator.candidates(in_turn(2, 2, 3, 10, 3, 2), ALL, everything())
     generator.candidates(in_turn(*[2, 3] * MAX_LENGTH, 4), ALL, everything())
     assert asked == [[2, 3, 2], [3, 2, 3, 2, 3, 2, 3, 4]]

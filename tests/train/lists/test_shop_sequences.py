@@ -19,10 +19,15 @@ from aisle.pipeline.generators import SequenceGenerator
 from aisle.recipe.generators import SequenceSpec
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
+    CandidateModelSpec,
     Gru4RecSpec,
     HstuSpec,
     ItemLossSpec,
+    ListBstSpec,
+    ListDienSpec,
+    ListDinSpec,
     SasrecSpec,
+    SequenceModelSpec,
     YoutubeDnnSpec,
 )
 from aisle.train.lists.shop_sequences import fit_sequence
@@ -31,7 +36,8 @@ from tests.histories import SIGNALS, Line, snapshot_of
 
 NUM_ITEMS, END = 6, 60
 LOSS = ItemLossSpec(temperature=0.1)
-MODELS = {
+BY_CANDIDATE: dict[str, Any] = {"dim": 16, "max_length": 5, "hidden": [16], "batch_size": 64, "loss": ItemLossSpec()}
+MODELS: dict[str, SequenceModelSpec | CandidateModelSpec] = {
     "sasrec": SasrecSpec(kind="sasrec", dim=16, max_length=5, num_blocks=1, dropout=0, batch_size=16, loss=LOSS),
     "hstu": HstuSpec(kind="hstu", dim=16, max_length=5, num_layers=1, dropout=0, batch_size=16, loss=LOSS),
     "gru4rec": Gru4RecSpec(kind="gru4rec", dim=16, max_length=5, dropout=0, batch_size=16, loss=LOSS),
@@ -50,6 +56,9 @@ MODELS = {
         mask_share=0.3,
         last_share=0.5,
     ),
+    "din": ListDinSpec(kind="din", attention_layers=[16], **BY_CANDIDATE),
+    "bst": ListBstSpec(kind="bst", **BY_CANDIDATE),
+    "dien": ListDienSpec(kind="dien", **BY_CANDIDATE),
 }
 
 
@@ -98,20 +107,24 @@ def test_it_learns_what_comes_next(sasrec: SequenceGenerator) -> None:
     assert next_of(sasrec, 5, 6, 7, 2, 3, 4, 5) == 6
 
 
-@pytest.mark.parametrize(("model", "epochs"), [("hstu", 25), ("gru4rec", 25), ("youtube-dnn", 25), ("bert4rec", 80)])
+@pytest.mark.parametrize(
+    ("model", "epochs"),
+    [("hstu", 25), ("gru4rec", 25), ("youtube-dnn", 25), ("bert4rec", 80), ("din", 60), ("bst", 60), ("dien", 60)],
+)
 def test_so_do_others(model: str, epochs: int, snapshot: Snapshot) -> None:
     generator = fit(snapshot, model, epochs=epochs)
     assert [next_of(generator, 2 + item) for item in range(NUM_ITEMS)] == [3, 4, 5, 6, 7, 2]
+    assert generator.scorer.known_V.tolist() == [False, False, *[True] * NUM_ITEMS, False]
 
 
 def test_twice_the_same(snapshot: Snapshot, sasrec: SequenceGenerator) -> None:
     again = fit(snapshot)
-    assert again.encoder.graph == sasrec.encoder.graph
-    assert np.array_equal(again.encoder.vectors_VE, sasrec.encoder.vectors_VE)
+    assert again.scorer.graph == sasrec.scorer.graph
+    assert np.array_equal(again.scorer.vectors_VE, sasrec.scorer.vectors_VE)
 
 
 def test_rare_items_are_not_known(sasrec: SequenceGenerator) -> None:
-    known_V = sasrec.encoder.vectors_VE.any(axis=1)
+    known_V = sasrec.scorer.vectors_VE.any(axis=1)
     assert known_V.tolist() == [False, False, *[True] * NUM_ITEMS, False]
 
 

@@ -10,7 +10,7 @@ Deviations from the paper:
     - Numbers enter the MLP as they are (``linear``); there, all features are ids.
 
 Legend of shapes: B batch, N dense features with the length, F embedded features, D embedding dimension, T places of a
-history, P = T + 1 places with the candidate's, M candidate features that have one, C = M * D.
+history, M candidate features that have one, C = M * D.
 """
 
 from __future__ import annotations
@@ -19,19 +19,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from aisle.nn.embeddings import EmbeddingBagCollection
 from aisle.nn.histories import HistoryColumns
 from aisle.nn.mlp import MLP
 from aisle.nn.numeric_embeddings import FieldVectors, Numeric
-from aisle.nn.sequences.transformer import TransformerBlock
+from aisle.nn.sequences.behavior_sequence import BehaviorSequence
 from aisle.nn.sparse import SparseFeatures
-
-#: Standard deviation of the first vectors of positions.
-_DEVIATION = 0.02
-#: Hidden values of a block's two-layer network per input.
-_WIDENING = 4
 
 
 class BST(nn.Module):
@@ -73,22 +67,14 @@ class BST(nn.Module):
         self.embeddings = embeddings
         self.columns = HistoryColumns(embeddings, num_dense=num_dense, histories=histories, length_column=length_column)
         size = self.columns.candidate_size
-        self.position_PC = nn.Parameter(
-            torch.empty(self.columns.num_places + 1, size).normal_(0.0, _DEVIATION, generator=generator)
+        self.sequence = BehaviorSequence(
+            size,
+            num_places=self.columns.num_places,
+            num_blocks=num_blocks,
+            num_heads=num_heads,
+            dropout=dropout,
+            generator=generator,
         )
-        self.blocks = nn.ModuleList(
-            TransformerBlock(
-                size,
-                num_heads=num_heads,
-                hidden=_WIDENING * size,
-                dropout=dropout,
-                is_causal=False,
-                generator=generator,
-            )
-            for _ in range(num_blocks)
-        )
-        self.norm = nn.LayerNorm(size)
-        self.dropout = dropout
         self.fields = FieldVectors(
             self.columns.num_fields, num_dense - 1, embeddings.embedding_dim, numeric=numeric, generator=generator
         )
@@ -113,20 +99,7 @@ class BST(nn.Module):
         """The logits [B] of dense features and vectors that were looked up."""
         number_BN = self.columns.numbers(dense_BN)
         fields_BGD = self.fields(number_BN, self.columns.fields(embedded_BFD))
-        encoded_BC = self._encode(dense_BN, embedded_BFD)
+        candidate_BC, history_BTC = self.columns.candidate(embedded_BFD), self.columns.history(embedded_BFD)
+        encoded_BC = self.sequence(candidate_BC, history_BTC, self.columns.places_back(dense_BN))
         logit_B1: Tensor = self.deep(torch.cat([self.fields.flat(number_BN, fields_BGD), encoded_BC], dim=1))
         return logit_B1.squeeze(1)
-
-    def _encode(self, dense_BN: Tensor, embedded_BFD: Tensor) -> Tensor:
-        """The candidate [B, C] in the light of what was taken before it."""
-        candidate_B1C = self.columns.candidate(embedded_BFD)[:, None]
-        sequence_BPC = torch.cat([self.columns.history(embedded_BFD), candidate_B1C], dim=1)
-        # The candidate is 0 places back. Free places share its position, but none sees them.
-        back_BP = functional.pad(self.columns.places_back(dense_BN), (0, 1))
-        is_seen_BP = functional.pad(self.columns.mask(dense_BN), (0, 1), value=1.0) > 0
-        sequence_BPC = sequence_BPC + self.position_PC[back_BP]
-        sequence_BPC = functional.dropout(sequence_BPC, self.dropout, self.training)
-        for block in self.blocks:
-            sequence_BPC = block(sequence_BPC, is_seen_BP[:, None, None])
-        encoded_BC: Tensor = self.norm(sequence_BPC[:, -1])
-        return encoded_BC

@@ -14,7 +14,7 @@ Deviations from the paper:
     - Numbers enter the MLP as they are (``linear``); there, all features are ids.
 
 Legend of shapes: B batch, N dense features with the length, F embedded features, D embedding dimension, T places of a
-history, S = T - 1 places with one behind them, M candidate features that have one, C = M * D.
+history, M candidate features that have one, C = M * D.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from aisle.nn.embeddings import EmbeddingBagCollection
 from aisle.nn.histories import HistoryColumns
 from aisle.nn.mlp import MLP
 from aisle.nn.numeric_embeddings import FieldVectors, Numeric
-from aisle.nn.sequences.interest_evolution import InterestEvolution
+from aisle.nn.sequences.interest_evolution import InterestEvolution, next_place_loss
 from aisle.nn.sequences.recurrent import RecurrentLayers
 from aisle.nn.sparse import SparseFeatures
 
@@ -119,23 +118,3 @@ class DIEN(nn.Module):
         evolved_BC = self.evolution(candidate_BC, interest_BTC, self.columns.mask(dense_BN))
         logit_B1: Tensor = self.deep(torch.cat([self.fields.flat(number_BN, fields_BGD), evolved_BC], dim=1))
         return logit_B1.squeeze(1)
-
-
-def next_place_loss(interest_BTC: Tensor, history_BTC: Tensor, mask_BT: Tensor) -> Tensor:
-    """The auxiliary loss: the mean binary cross-entropy of each interest with what was taken next and what was not.
-
-    Args:
-        interest_BTC: The interest at each place; its product with an item's vector is the log odds of that item.
-        history_BTC: What was taken.
-        mask_BT: 1 where a place is taken, else 0.
-
-    Returns:
-        A number in nats, in float32; 0 where no place has a positive and a negative.
-    """
-    interest_BSC, positive_BSC = interest_BTC[:, :-1].float(), history_BTC[:, 1:].float()
-    order_B = torch.randperm(len(history_BTC), device=history_BTC.device)
-    negative_BSC = positive_BSC[order_B]
-    has_both_BS = mask_BT[:, 1:] * mask_BT[order_B, 1:] * (negative_BSC != positive_BSC).any(dim=2)
-    loss_BS = functional.softplus(-(interest_BSC * positive_BSC).sum(dim=2))
-    loss_BS = loss_BS + functional.softplus((interest_BSC * negative_BSC).sum(dim=2))
-    return (loss_BS * has_both_BS).sum() / has_both_BS.sum().clamp(min=1)

@@ -3,7 +3,7 @@
 Reference: Vaswani et al., "Attention is all you need", NeurIPS 2017; the order of the norms after Xiong et al., "On
 layer normalization in the transformer architecture", ICML 2020.
 
-Legend of shapes: B sequences, T positions, D width, H heads.
+Legend of shapes: B sequences, T positions, P = T + 1, K candidates behind them, D width, H heads.
 """
 
 from __future__ import annotations
@@ -85,6 +85,25 @@ class TransformerBlock(nn.Module):
         keys, values = self._by_head(functional.linear(normed_BTD, weight[dim:], bias[dim:]), 2)
         attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=is_seen_BT[:, None, None])
         return self._outputs(at_places(inputs_BTD, last_B)[:, None], attended).squeeze(1)
+
+    def behind(self, candidates_BKD: Tensor, inputs_BTD: Tensor, is_seen_BT: Tensor) -> Tensor:
+        """The outputs [B, K, D] of candidates that each stand behind the same positions, and see these and themselves.
+
+        Args:
+            candidates_BKD: What stands for each candidate.
+            inputs_BTD: What stands at the positions before.
+            is_seen_BT: Which of these are seen.
+        """
+        dim = inputs_BTD.shape[2]
+        weight, bias = self.queries_keys_values.weight[dim:], self.queries_keys_values.bias[dim:]
+        keys, values = self._by_head(functional.linear(self.attention_norm(inputs_BTD), weight, bias), 2)
+        projected = self.queries_keys_values(self.attention_norm(candidates_BKD))
+        queries, own_keys, own_values = self._by_head(projected, 3)
+        score_BHKT = (queries @ keys.transpose(2, 3)).masked_fill(~is_seen_BT[:, None, None], -torch.inf)
+        score_BHKP = torch.cat([score_BHKT, (queries * own_keys).sum(3, keepdim=True)], dim=3)
+        share_BHKP = torch.softmax(score_BHKP * float((dim // self.num_heads) ** -0.5), dim=3)
+        attended = share_BHKP[..., :-1] @ values + share_BHKP[..., -1:] * own_values
+        return self._outputs(candidates_BKD, attended)
 
     def _by_head(self, projected_BTX: Tensor, parts: int) -> tuple[Tensor, ...]:
         """The parts of the last axis by head [B, H, T, D / H]."""

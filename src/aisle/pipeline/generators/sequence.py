@@ -1,24 +1,57 @@
 """Items that a model of sequences expects next, given the visitor's history in its order.
 
-Legend of shapes: V item rows, k candidates, n profile entries, N items of a history, E dimensions.
+Legend of shapes: V item rows, k candidates, n profile entries, N items of a history, K known items.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.item_lists import ItemLists
+from aisle.pipeline.candidate_scorer import CandidateScorer
 from aisle.pipeline.generators.contract import Candidates, top_candidates
 from aisle.pipeline.query import Query
 from aisle.pipeline.sequence_encoder import SequenceEncoder
 
 #: Keeps the score of the least likely item positive in float32: it was scored, which 0 would deny.
 _LEAST_SCORE = 1e-30
+
+
+class NextItemScorer(Protocol):
+    """Scores items behind a history, and can be saved.
+
+    Attributes:
+        max_length: Of a history only the last so many items are read.
+    """
+
+    max_length: int
+
+    @property
+    def known_V(self) -> NDArray[np.bool_]:
+        """Which items it knows."""
+        ...
+
+    def scores_of(self, history: ItemLists, rows_N: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The scores [N] of item rows behind one history that is not empty."""
+        ...
+
+    def save(self, writer: BundleWriter, folder: str) -> None:
+        """Write what was trained below a folder of a bundle."""
+        ...
+
+    @classmethod
+    def load(cls, bundle: Bundle, folder: str) -> Self:
+        """Read what was written."""
+        ...
+
+
+#: By the name in a bundle: one query for all items, or the history read anew for each.
+SCORERS: dict[str, type[NextItemScorer]] = {"encoder": SequenceEncoder, "candidates": CandidateScorer}
 
 
 class SequenceGenerator:
@@ -28,30 +61,28 @@ class SequenceGenerator:
 
     Args:
         name: The source's name in answers.
-        encoder: Says what is expected next. Items whose vector is 0 are not known to it: they are neither read in a
-            history nor proposed.
+        scorer: Says what is expected next. Items that it does not know are neither read in a history nor proposed.
         temperature: Of the training: scores are divided by it before the softmax.
     """
 
     kind = "sequence"
 
-    def __init__(self, name: str, encoder: SequenceEncoder, *, temperature: float) -> None:
+    def __init__(self, name: str, scorer: NextItemScorer, *, temperature: float) -> None:
         self.name = name
-        self.encoder = encoder
+        self.scorer = scorer
         self._temperature = temperature
-        self._known_V: NDArray[np.bool_] = np.any(encoder.vectors_VE, axis=1)
+        self._known_V = scorer.known_V
 
     def candidates(self, query: Query, k: int, eligible_V: NDArray[np.bool_]) -> Candidates:
         """The items that are most likely next."""
         history_N = self._history(query)
         if not len(history_N):
             return Candidates(np.zeros(0, np.int32), np.zeros(0, np.float32))
-        query_E = self.encoder.queries(ItemLists.of([history_N]))[0]
         scores_V = np.zeros(query.num_rows, np.float32)
-        known_V = self._known_V[: query.num_rows]
-        logits = self.encoder.vectors_VE[: len(known_V)][known_V] @ query_E / self._temperature
-        odds = np.exp(logits - logits.max())
-        scores_V[: len(known_V)][known_V] = np.maximum(odds / odds.sum(), _LEAST_SCORE)
+        known_K = np.flatnonzero(self._known_V[: query.num_rows])
+        logits_K = self.scorer.scores_of(ItemLists.of([history_N]), known_K) / self._temperature
+        odds_K = np.exp(logits_K - logits_K.max())
+        scores_V[known_K] = np.maximum(odds_K / odds_K.sum(), _LEAST_SCORE)
         return top_candidates(scores_V, k, eligible_V)
 
     def reason(self, query: Query, row: int) -> tuple[str, int | None]:
@@ -66,16 +97,17 @@ class SequenceGenerator:
         rows_n = rows_n[self._known_V[rows_n]]
         is_another_n = np.ones(len(rows_n), np.bool_)
         is_another_n[1:] = rows_n[1:] != rows_n[:-1]
-        return rows_n[is_another_n][-self.encoder.max_length :]
+        return rows_n[is_another_n][-self.scorer.max_length :]
 
     def save(self, writer: BundleWriter) -> dict[str, Any]:
-        """Write the encoder and the item vectors."""
+        """Write the scorer."""
         folder = f"generators/{self.name}"
-        self.encoder.save(writer, folder)
-        return {"folder": folder, "temperature": self._temperature}
+        self.scorer.save(writer, folder)
+        (scorer,) = (name for name, kind in SCORERS.items() if isinstance(self.scorer, kind))
+        return {"folder": folder, "temperature": self._temperature, "scorer": scorer}
 
     @classmethod
     def load(cls, name: str, bundle: Bundle, parameters: Mapping[str, Any]) -> Self:
         """Read what was saved; the vectors are memory-mapped."""
-        encoder = SequenceEncoder.load(bundle, parameters["folder"])
-        return cls(name, encoder, temperature=parameters["temperature"])
+        scorer = SCORERS[parameters.get("scorer", "encoder")].load(bundle, parameters["folder"])
+        return cls(name, scorer, temperature=parameters["temperature"])
