@@ -35,6 +35,9 @@ def test_histories_by_hand() -> None:
     by_list = {tuple(one.tolist()): at for at, one in enumerate(histories.items)}
     start, end = histories.items.starts_R1[by_list[A, B, A] :][:2]
     assert histories.ages_days_E[start:end] == pytest.approx([9, 7, 5]), "of items in a row the first one counts"
+    assert histories.taken_E.tolist() == [True] * 5, "one of those in a row was bought"
+    viewed = [Line(day, "u", item, "view") for day, item in enumerate("abba")] + [Line(2.5, "u", "b")]
+    assert visitor_histories(snapshot_of(viewed, day=10), SIGNALS).taken_E.tolist() == [False, True, False]
 
 
 def test_rare_items_are_left_out_before_rows_of_one_item_are_made_one() -> None:

@@ -80,7 +80,7 @@ def score_in_blocks(
     """The logits [R, K, A] of candidates behind histories, few histories at a time.
 
     Args:
-        score: Scores a block, whose histories are padded to 2 items at least.
+        score: Scores a block, whose histories are padded to 2 items at least; an action of -1 is none.
         histories: R of them, at least one.
         candidates_RK: Item rows.
         max_length: Only the last ``max_length - 1`` items of a history are read.
@@ -90,8 +90,7 @@ def score_in_blocks(
         rows = slice(start, start + _AT_ONCE)
         known = histories.take(rows).last(max_length - 1)
         length = max(2, int(known.sizes_R.max()))
-        items_BT, actions_BT = (
-            np.maximum(part.padded(length), PADDING + 1).astype(np.int64) for part in (known.items, known.actions)
-        )
+        items_BT = np.maximum(known.items.padded(length), PADDING + 1).astype(np.int64)
+        actions_BT = known.actions.padded(length).astype(np.int64)
         parts.append(score(items_BT, actions_BT, candidates_RK[rows].astype(np.int64), known.sizes_R))
     return np.concatenate(parts)

@@ -7,14 +7,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.indexes import ExactSpec, IndexSpec
+from aisle.recipe.list_models.candidates import ListBstSpec, ListDienSpec, ListDinSpec, ListHstuRankerSpec
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
     Gru4RecSpec,
     HstuSpec,
     ItemLossSpec,
-    ListBstSpec,
-    ListDienSpec,
-    ListDinSpec,
     SasrecSpec,
     SequenceModelSpec,
     SideSpec,
@@ -190,13 +188,21 @@ class SequenceSpec(Strict):
     """A model of the next event of a visitor's history; one source ``NAME``. Needs ``aisle[train]``.
 
     Of histories longer than the model's ``max_length`` all parts are learnt from, the last part is asked with. An item
-    with fewer than ``min_events`` events is not proposed. ``din``, ``bst`` and ``dien`` read the history anew for each
-    item of the catalogue.
+    with fewer than ``min_events`` events is not proposed. ``din``, ``bst``, ``dien`` and ``hstu-ranker`` score each
+    item of the catalogue behind the history; the last one also reads what was taken, and says what will be.
     """
 
     kind: Literal["sequence"]
     model: Annotated[
-        SasrecSpec | HstuSpec | Gru4RecSpec | YoutubeDnnSpec | Bert4RecSpec | ListDinSpec | ListBstSpec | ListDienSpec,
+        SasrecSpec
+        | HstuSpec
+        | Gru4RecSpec
+        | YoutubeDnnSpec
+        | Bert4RecSpec
+        | ListDinSpec
+        | ListBstSpec
+        | ListDienSpec
+        | ListHstuRankerSpec,
         Field(discriminator="kind"),
     ] = SasrecSpec(
         kind="sasrec",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.list_data import ListDataSpec
+from aisle.recipe.list_models.candidates import ListBstSpec, ListDienSpec, ListDinSpec, ListHstuRankerSpec
 from aisle.recipe.list_models.collaborative import (
     BprSpec,
     ExplicitSvdSpec,
@@ -34,9 +35,6 @@ from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
     Gru4RecSpec,
     HstuSpec,
-    ListBstSpec,
-    ListDienSpec,
-    ListDinSpec,
     SasrecSpec,
     SlcmSpec,
     YoutubeDnnSpec,
@@ -91,6 +89,7 @@ TrainedModelSpec = (
     | ListDinSpec
     | ListBstSpec
     | ListDienSpec
+    | ListHstuRankerSpec
 )
 ListModelSpec = FittedModelSpec | TrainedModelSpec | EnsembleSpec
 Metric = Annotated[str, Field(pattern=r"^(ndcg|recall|recall_plain|hr|mrr)@[1-9][0-9]*$")]

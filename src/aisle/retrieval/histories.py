@@ -24,11 +24,13 @@ class Histories:
         items: Item rows of the snapshot.
         ages_days_E: How old each entry is.
         users_R: Whose each list is, a user row of the snapshot; 0: a session's.
+        taken_E: Whether the shop's target event was among those that are one entry.
     """
 
     items: ItemLists
     ages_days_E: NDArray[np.float64]
     users_R: NDArray[np.int32]
+    taken_E: NDArray[np.bool_]
 
 
 def visitor_histories(snapshot: Snapshot, signals: Signals, *, min_events: int = 1) -> Histories:
@@ -47,15 +49,16 @@ def visitor_histories(snapshot: Snapshot, signals: Signals, *, min_events: int =
         .filter(pl.col("visitor") >= 0)
         .unique(["visitor", "item", "time_ms", "type"], keep="first", maintain_order=True)
         .filter(pl.len().over("item") >= min_events)
-        .select("visitor", "user", "item", "age_days")
+        .select("visitor", "user", "item", "age_days", is_taken=pl.col("type") == signals.target)
         .sort("visitor", maintain_order=True)
     )
     is_same = (pl.col("visitor") == pl.col("visitor").shift(1)) & (pl.col("item") == pl.col("item").shift(1))
-    events = events.filter(~is_same.fill_null(value=False))
+    is_first = ~is_same.fill_null(value=False)
+    events = events.with_columns(pl.col("is_taken").any().over(is_first.cum_sum())).filter(is_first)
     sizes = np.bincount(events["visitor"].to_numpy())
     lists = ItemLists.of_sizes(sizes[sizes > 0], events["item"].to_numpy())
     users_R = events["user"].to_numpy()[lists.starts_R1[:-1]]
-    return Histories(lists, events["age_days"].to_numpy(), users_R)
+    return Histories(lists, events["age_days"].to_numpy(), users_R, events["is_taken"].to_numpy())
 
 
 def pieces(lists: ItemLists, length: int) -> ItemLists:

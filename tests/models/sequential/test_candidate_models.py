@@ -19,13 +19,8 @@ from aisle.models.sequential.dien import ListDIEN
 from aisle.models.sequential.din import ListDIN
 from aisle.pipeline import candidate_scorer
 from aisle.pipeline.candidate_scorer import CandidateScorer
-from aisle.recipe.list_models.sequential import (
-    CandidateModelSpec,
-    ItemLossSpec,
-    ListBstSpec,
-    ListDienSpec,
-    ListDinSpec,
-)
+from aisle.recipe.list_models.candidates import CandidateModelSpec, ListBstSpec, ListDienSpec, ListDinSpec
+from aisle.recipe.list_models.sequential import ItemLossSpec
 from aisle.train.lists.candidate_export import export_candidate_model
 from aisle.train.lists.candidates import TorchCandidateScorer, build_candidate_model
 from aisle.train.lists.loop import LoopSettings, train_lists

@@ -101,6 +101,16 @@ def test_the_model_is_asked_with_the_last_items_each_once_in_a_row(monkeypatch: 
     assert asked == [[2, 3, 2], [3, 2, 3, 2, 3, 2, 3, 4]]
 
 
+def test_of_an_item_several_times_in_a_row_it_is_known_whether_it_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = sequence()
+    asked = []
+    encode = generator.scorer.scores_of
+    monkeypatch.setattr(generator.scorer, "scores_of", lambda one, rows: asked.append(one) or encode(one, rows))
+    taken_n = np.array([False, True, False, True, False, False])
+    generator.candidates(replace(in_turn(2, 2, 3, 10, 3, 2), taken_n=taken_n), ALL, everything())
+    assert asked[0][0].tolist() == [2, 3, 2] and asked[0].actions_E.tolist() == [1, 0, 0], "of row 10 nothing is known"
+
+
 def test_the_reason_names_the_latest_other_item() -> None:
     assert sequence().reason(in_turn(4, 3, 2), 5) == ("Often comes after {item}", 2)
     assert sequence().reason(in_turn(4, 3, 2), 2) == ("Often comes after {item}", 3)

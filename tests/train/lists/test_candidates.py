@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from aisle.data.item_lists import ItemLists
 from aisle.data.questions import ListSplit, no_questions
 from aisle.nn.item_losses import loss_of_scores, sampled_loss
 from aisle.pipeline.candidate_scorer import CandidateScorer
-from aisle.recipe.list_models.sequential import ItemLossSpec, ListBstSpec
+from aisle.recipe.list_models.candidates import ListBstSpec
+from aisle.recipe.list_models.sequential import ItemLossSpec
 from aisle.recipe.lists import ListTrainingSpec
 from aisle.train.lists.candidates import CandidateTrainee, build_candidate_model
 from aisle.train.lists.directory import MODEL_FOLDER
+from aisle.train.lists.positions import PositionBatch
 from aisle.train.lists.registry import fit_lists, load_recommender
 from aisle.train.lists.run import evaluate_list_run, train_list_recipe
 from tests.lists import NUM_ITEMS, make_list_recipe, write_lists
@@ -76,13 +79,19 @@ def test_some_positions_of_each_list_drawn_anew() -> None:
         {"temperature": 0.5},
     ],
 )
-def test_the_loss_is_that_of_each_position_beside_its_negatives(told: dict[str, Any]) -> None:
+def test_the_loss_is_that_of_each_position_beside_its_negatives(
+    told: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Scores that are products would have the loss of a model of sequences."""
     torch.manual_seed(0)
     spec = ItemLossSpec(**told)
     trainee = trainee_of(loss=spec)
     items_VD, queries_ND = torch.randn(120, 4), torch.randn(16, 4)
-    trainee._scores = lambda batch, candidates_NK: torch.einsum("nd,nkd->nk", queries_ND, items_VD[candidates_NK])  # type: ignore[method-assign]
+
+    def products(batch: PositionBatch, candidates_NK: Tensor) -> tuple[Tensor, None]:
+        return torch.einsum("nd,nkd->nk", queries_ND, items_VD[candidates_NK]), None
+
+    monkeypatch.setattr(trainee, "_scores", products)
     batch = next(trainee.epoch(0))
     negatives = trainee._negatives(batch)
     expected = sampled_loss(

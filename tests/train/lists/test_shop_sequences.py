@@ -13,19 +13,24 @@ from pydantic import ValidationError
 
 from aisle import recipe as recipes
 from aisle.assemble import generator_fitter
+from aisle.data.item_lists import ItemLists
 from aisle.data.snapshots import Snapshot
 from aisle.errors import BackendUnavailableError
+from aisle.pipeline.action_items import ActionItemScorer
 from aisle.pipeline.generators import SequenceGenerator
 from aisle.recipe.generators import SequenceSpec
-from aisle.recipe.list_models.sequential import (
-    Bert4RecSpec,
+from aisle.recipe.list_models.candidates import (
     CandidateModelSpec,
-    Gru4RecSpec,
-    HstuSpec,
-    ItemLossSpec,
     ListBstSpec,
     ListDienSpec,
     ListDinSpec,
+    ListHstuRankerSpec,
+)
+from aisle.recipe.list_models.sequential import (
+    Bert4RecSpec,
+    Gru4RecSpec,
+    HstuSpec,
+    ItemLossSpec,
     SasrecSpec,
     SequenceModelSpec,
     YoutubeDnnSpec,
@@ -36,7 +41,8 @@ from tests.histories import SIGNALS, Line, snapshot_of
 
 NUM_ITEMS, END = 6, 60
 LOSS = ItemLossSpec(temperature=0.1)
-BY_CANDIDATE: dict[str, Any] = {"dim": 16, "max_length": 5, "hidden": [16], "batch_size": 64, "loss": ItemLossSpec()}
+PLAIN: dict[str, Any] = {"dim": 16, "max_length": 5, "batch_size": 64, "loss": ItemLossSpec()}
+BY_CANDIDATE = {**PLAIN, "hidden": [16]}
 MODELS: dict[str, SequenceModelSpec | CandidateModelSpec] = {
     "sasrec": SasrecSpec(kind="sasrec", dim=16, max_length=5, num_blocks=1, dropout=0, batch_size=16, loss=LOSS),
     "hstu": HstuSpec(kind="hstu", dim=16, max_length=5, num_layers=1, dropout=0, batch_size=16, loss=LOSS),
@@ -59,6 +65,7 @@ MODELS: dict[str, SequenceModelSpec | CandidateModelSpec] = {
     "din": ListDinSpec(kind="din", attention_layers=[16], **BY_CANDIDATE),
     "bst": ListBstSpec(kind="bst", **BY_CANDIDATE),
     "dien": ListDienSpec(kind="dien", **BY_CANDIDATE),
+    "hstu-ranker": ListHstuRankerSpec(kind="hstu-ranker", dropout=0, **PLAIN),
 }
 
 
@@ -109,12 +116,45 @@ def test_it_learns_what_comes_next(sasrec: SequenceGenerator) -> None:
 
 @pytest.mark.parametrize(
     ("model", "epochs"),
-    [("hstu", 25), ("gru4rec", 25), ("youtube-dnn", 25), ("bert4rec", 80), ("din", 60), ("bst", 60), ("dien", 60)],
+    [
+        ("hstu", 25),
+        ("gru4rec", 25),
+        ("youtube-dnn", 25),
+        ("bert4rec", 80),
+        ("din", 60),
+        ("bst", 60),
+        ("dien", 60),
+        ("hstu-ranker", 60),
+    ],
 )
 def test_so_do_others(model: str, epochs: int, snapshot: Snapshot) -> None:
     generator = fit(snapshot, model, epochs=epochs)
     assert [next_of(generator, 2 + item) for item in range(NUM_ITEMS)] == [3, 4, 5, 6, 7, 2]
     assert generator.scorer.known_V.tolist() == [False, False, *[True] * NUM_ITEMS, False]
+
+
+def test_the_ranker_of_actions_proposes_what_is_bought_and_reads_what_was() -> None:
+    """Behind a bought a half buys b, the others view c; behind a viewed one all view d."""
+    nexts = {0: ("purchase", "b", "purchase"), 1: ("purchase", "c", "view"), 2: ("view", "d", "view")}
+    lines = []
+    for visitor in range(60):
+        first, item, then = nexts[visitor % 3]
+        lines += [Line(1 + visitor / 100, f"u{visitor}", "a", first), Line(2, f"u{visitor}", item, then)]
+    generator = fit(snapshot_of(lines, day=9, item_order="abcd"), "hstu-ranker", epochs=60)
+    a, b, c, d = range(2, 6)
+    bought = query_of((a, 1.0), num_rows=6)
+    viewed = replace(bought, taken_n=np.array([False]))
+    eligible_V = np.arange(6) >= 2
+    of_bought, of_viewed = (generator.candidates(query, 4, eligible_V).scores_V for query in (bought, viewed))
+    assert of_bought is not None and of_viewed is not None
+    assert of_bought[b] > 0.9 > 10 * of_bought[[a, c, d]].max()
+    assert isinstance(generator.scorer, ActionItemScorer)
+    whatever = ActionItemScorer(generator.scorer.ranker, generator.scorer.known_V, np.ones(2, np.bool_))
+    rows = np.arange(2, 6)
+    for taken, shares in ((1, [0, 0.5, 0.5, 0]), (0, [0, 0, 0, 1])):
+        history = replace(ItemLists.of([[a]]), actions_E=np.array([taken], np.int32))
+        odds = np.exp(whatever.scores_of(history, rows))
+        np.testing.assert_allclose(odds / odds.sum(), shares, atol=0.1)
 
 
 def test_twice_the_same(snapshot: Snapshot, sasrec: SequenceGenerator) -> None:

@@ -70,7 +70,7 @@ class HSTURanker(nn.Module):
 
         Args:
             items_BT: Item rows, oldest first; anything behind the last one.
-            actions_BT: What was done with each, from 0; anything behind the last one.
+            actions_BT: What was done with each, from 0; -1: not known. Anything behind the last one.
         """
         hidden = self._embedded(items_BT, actions_BT)
         for layer in self.layers:
@@ -132,6 +132,7 @@ class HSTURanker(nn.Module):
     def _embedded(self, items_BT: Tensor, actions_BT: Tensor) -> Tensor:
         """Items and actions in turn [B, 2T, D]."""
         items_BTD = functional.embedding(items_BT.clamp(min=0), self.items)
-        actions_BTD = functional.embedding(actions_BT.clamp(min=0), self.actions)
+        is_known_BT1 = (actions_BT >= 0)[:, :, None].to(self.actions.dtype)
+        actions_BTD = functional.embedding(actions_BT.clamp(min=0), self.actions) * is_known_BT1
         both = torch.stack([items_BTD, actions_BTD], dim=2).flatten(1, 2) * self.scale
         return functional.dropout(both + self.positions[: both.shape[1]], self.dropout, self.training)

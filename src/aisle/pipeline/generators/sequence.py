@@ -6,6 +6,7 @@ Legend of shapes: V item rows, k candidates, n profile entries, N items of a his
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from aisle.bundle import Bundle, BundleWriter
 from aisle.data.item_lists import ItemLists
+from aisle.pipeline.action_items import ActionItemScorer
 from aisle.pipeline.candidate_scorer import CandidateScorer
 from aisle.pipeline.generators.contract import Candidates, top_candidates
 from aisle.pipeline.query import Query
@@ -50,8 +52,12 @@ class NextItemScorer(Protocol):
         ...
 
 
-#: By the name in a bundle: one query for all items, or the history read anew for each.
-SCORERS: dict[str, type[NextItemScorer]] = {"encoder": SequenceEncoder, "candidates": CandidateScorer}
+#: By the name in a bundle: one query for all items, the history read anew for each, or what was done read too.
+SCORERS: dict[str, type[NextItemScorer]] = {
+    "actions": ActionItemScorer,
+    "candidates": CandidateScorer,
+    "encoder": SequenceEncoder,
+}
 
 
 class SequenceGenerator:
@@ -75,29 +81,31 @@ class SequenceGenerator:
 
     def candidates(self, query: Query, k: int, eligible_V: NDArray[np.bool_]) -> Candidates:
         """The items that are most likely next."""
-        history_N = self._history(query)
-        if not len(history_N):
+        history = self._history(query)
+        if not len(history.items_E):
             return Candidates(np.zeros(0, np.int32), np.zeros(0, np.float32))
         scores_V = np.zeros(query.num_rows, np.float32)
         known_K = np.flatnonzero(self._known_V[: query.num_rows])
-        logits_K = self.scorer.scores_of(ItemLists.of([history_N]), known_K) / self._temperature
+        logits_K = self.scorer.scores_of(history, known_K) / self._temperature
         odds_K = np.exp(logits_K - logits_K.max())
         scores_V[known_K] = np.maximum(odds_K / odds_K.sum(), _LEAST_SCORE)
         return top_candidates(scores_V, k, eligible_V)
 
     def reason(self, query: Query, row: int) -> tuple[str, int | None]:
         """Names the latest other item of the history: the model goes on from there."""
-        history_N = self._history(query)
+        history_N = self._history(query).items_E
         others_N = history_N[history_N != row]
         return ("Often comes after {item}", int(others_N[-1])) if len(others_N) else ("Often comes again", None)
 
-    def _history(self, query: Query) -> NDArray[np.int32]:
-        """The last items that the model knows, each once where it came several times in a row."""
-        rows_n = query.rows_n[query.rows_n < len(self._known_V)]
-        rows_n = rows_n[self._known_V[rows_n]]
-        is_another_n = np.ones(len(rows_n), np.bool_)
-        is_another_n[1:] = rows_n[1:] != rows_n[:-1]
-        return rows_n[is_another_n][-self.scorer.max_length :]
+    def _history(self, query: Query) -> ItemLists:
+        """The last items that the model knows, each once where it came several times in a row; and what was taken."""
+        is_known_n = query.rows_n < len(self._known_V)
+        is_known_n[is_known_n] = self._known_V[query.rows_n[is_known_n]]
+        rows_n = query.rows_n[is_known_n]
+        first_N = np.flatnonzero(np.diff(rows_n, prepend=-1))
+        taken_N = np.logical_or.reduceat(query.taken_n[is_known_n], first_N) if len(first_N) else np.zeros(0, np.bool_)
+        history = replace(ItemLists.of([rows_n[first_N]]), actions_E=taken_N.astype(np.int32))
+        return history.last(self.scorer.max_length)
 
     def save(self, writer: BundleWriter) -> dict[str, Any]:
         """Write the scorer."""

@@ -85,15 +85,15 @@ class TorchActionRanker:
 
     def __init__(self, model: HSTURanker, max_length: int) -> None:
         self._model = model
-        self._max_length = max_length
+        self.max_length = max_length
 
     def logits(self, histories: ActionLists, candidates_RK: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """The logits [R, K, A] of each action with each candidate, would it come next."""
-        return score_in_blocks(self._score, histories, candidates_RK, self._max_length)
+        return score_in_blocks(self._score, histories, candidates_RK, self.max_length)
 
     def exported(self) -> ActionRanker:
         """The ranker as it serves, without torch."""
-        histories, length = torch.export.Dim("histories", min=1), torch.export.Dim("length", max=self._max_length - 1)
+        histories, length = torch.export.Dim("histories", min=1), torch.export.Dim("length", max=self.max_length - 1)
         candidates = torch.export.Dim("candidates", min=2)
         # Three tensors: of one that stands twice the exporter would make one input.
         items_BT, actions_BT, rows_BK = (torch.zeros(2, size, dtype=torch.int64) for size in (3, 3, 4))
@@ -109,7 +109,7 @@ class TorchActionRanker:
                 {0: histories},
             ),
         )
-        return ActionRanker(graph, self._max_length)
+        return ActionRanker(graph, self.max_length)
 
     def _score(self, *rows: NDArray[np.int64]) -> NDArray[np.float32]:
         self._model.eval()

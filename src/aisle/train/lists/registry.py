@@ -11,10 +11,11 @@ from typing import Protocol
 from aisle.bundle import Bundle
 from aisle.data.questions import ListSplit
 from aisle.evaluate.full_ranking import ListRecommender, SavedRecommender, evaluate_split
+from aisle.pipeline.action_items import ActionItemScorer
 from aisle.pipeline.candidate_scorer import CandidateScorer
 from aisle.pipeline.sequence_encoder import SequenceEncoder
 from aisle.recipe import ListRecipe
-from aisle.recipe.list_models import collaborative, content, deep_collaborative, sequential, transitions
+from aisle.recipe.list_models import candidates, collaborative, content, deep_collaborative, sequential, transitions
 from aisle.recipe.list_models.ensemble import EnsembleSpec
 from aisle.retrieval import collaborative as cf
 from aisle.retrieval import networks
@@ -22,6 +23,7 @@ from aisle.retrieval import transitions as moves
 from aisle.train.engine.checkpoints import Checkpoints
 from aisle.train.lists import autoencoders
 from aisle.train.lists import deep_collaborative as deep
+from aisle.train.lists.action_items import build_action_items
 from aisle.train.lists.candidates import build_candidate_model
 from aisle.train.lists.ensemble import Ensemble, open_ensemble
 from aisle.train.lists.latent_context import build_slcm
@@ -75,9 +77,10 @@ BUILDS: dict[type, tuple[Build, Opened]] = {
     sequential.Bert4RecSpec: (build_sequence_model, SequenceEncoder),
     sequential.Gru4RecSpec: (build_sequence_model, SequenceEncoder),
     sequential.HstuSpec: (build_sequence_model, SequenceEncoder),
-    sequential.ListBstSpec: (build_candidate_model, CandidateScorer),
-    sequential.ListDienSpec: (build_candidate_model, CandidateScorer),
-    sequential.ListDinSpec: (build_candidate_model, CandidateScorer),
+    candidates.ListBstSpec: (build_candidate_model, CandidateScorer),
+    candidates.ListDienSpec: (build_candidate_model, CandidateScorer),
+    candidates.ListDinSpec: (build_candidate_model, CandidateScorer),
+    candidates.ListHstuRankerSpec: (build_action_items, ActionItemScorer),
     sequential.SasrecSpec: (build_sequence_model, SequenceEncoder),
     sequential.SlcmSpec: (build_slcm, networks.ContextNetwork),
     sequential.YoutubeDnnSpec: (build_sequence_model, SequenceEncoder),
