@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from aisle.bundle import Bundle
 from aisle.data.item_lists import ItemLists
@@ -46,6 +47,18 @@ def test_the_mean_of_standardized_scores(tmp_path: Path) -> None:
     # Deviations of the first: sqrt(2/3); of the second: 100 sqrt(2); the third says nothing.
     first, second = np.array([-1, 0, 1]) / np.sqrt(2 / 3), np.array([-1, -1, 2]) / np.sqrt(2)
     np.testing.assert_allclose(Ensemble(members).score(asked)[0], (first + second) / 3, rtol=1e-5)
+
+
+def test_weights_count(tmp_path: Path) -> None:
+    recipe = make_list_recipe(write_lists(tmp_path / "lists.parquet"), {"kind": "rules"})
+    asked = Questions(ItemLists.of([[0]]), Targets.from_lists([[1]]), np.array([0]))
+    members = [(recipe, Fixed(1, 2, 3)), (recipe, Fixed(100, 100, 400))]
+    first, second = np.array([-1, 0, 1]) / np.sqrt(2 / 3), np.array([-1, -1, 2]) / np.sqrt(2)
+    np.testing.assert_allclose(Ensemble(members, [3, 1]).score(asked)[0], (3 * first + second) / 4, rtol=1e-5)
+    with pytest.raises(ValueError, match="weights: expected one of each of 2 members, received 3"):
+        Ensemble(members, [1, 2, 3])
+    with pytest.raises(ValidationError, match="weights: expected one of each of 2 runs, received 1"):
+        EnsembleSpec(kind="ensemble", runs=["one", "two"], weights=[1])
 
 
 def train(recipe: ListRecipe, output: Path) -> ListDirectory:
@@ -96,3 +109,33 @@ def test_runs_that_do_not_belong_together(tmp_path: Path) -> None:
     spec = EnsembleSpec(kind="ensemble", runs=[str(one.path), str(tmp_path / "gone")])
     with pytest.raises(DataError, match="gone: expected a finished run"):
         train(one.recipe().model_copy(update={"model": spec}), tmp_path / "other")
+
+
+def test_a_weighted_run_keeps_its_weights_in_the_bundle(tmp_path: Path) -> None:
+    data = write_lists(tmp_path / "lists.parquet")
+    rules = train(make_list_recipe(data, {"kind": "rules"}), tmp_path / "rules")
+    popular = train(make_list_recipe(data, {"kind": "popularity"}), tmp_path / "popularity")
+    spec = EnsembleSpec(kind="ensemble", runs=[str(rules.path), str(popular.path)], weights=[1, 5])
+    both = train(rules.recipe().model_copy(update={"model": spec}), tmp_path / "both")
+    split, _ = split_lists(both.recipe().data)
+    opened = load_recommender(both.recipe(), Bundle.open(both.bundle), MODEL_FOLDER)
+    parts = [
+        load_recommender(run.recipe(), Bundle.open(run.bundle), MODEL_FOLDER).score(split.test)
+        for run in (rules, popular)
+    ]
+    rules_RV, popular_RV = ((part - part.mean(1, keepdims=True)) / part.std(1, keepdims=True) for part in parts)
+    np.testing.assert_allclose(opened.score(split.test), (rules_RV + 5 * popular_RV) / 6, rtol=1e-4, atol=1e-5)
+
+
+def test_members_may_have_trained_on_what_an_ensemble_does_not_validate(tmp_path: Path) -> None:
+    data = write_lists(tmp_path / "lists.parquet")
+    rules = train(make_list_recipe(data, {"kind": "rules"}), tmp_path / "rules")
+    recipe = make_list_recipe(data, {"kind": "popularity"})
+    split = recipe.data.split.model_copy(update={"train_on_validation": True})
+    on_all = recipe.model_copy(update={"data": recipe.data.model_copy(update={"split": split})})
+    popular = train(on_all, tmp_path / "popularity")
+    spec = EnsembleSpec(kind="ensemble", runs=[str(rules.path), str(popular.path)])
+    both = train(on_all.model_copy(update={"model": spec}), tmp_path / "both")
+    assert not any(name.startswith("valid") for name in both.read_metrics()["metrics"])
+    with pytest.raises(ConfigError, match="popularity: expected a run on the data of the ensemble's recipe"):
+        train(recipe.model_copy(update={"model": spec}), tmp_path / "validated")

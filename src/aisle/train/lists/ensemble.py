@@ -1,4 +1,4 @@
-"""The average of finished runs over lists: their scores, standardized question by question, with equal weights.
+"""The average of finished runs over lists: their scores, standardized question by question.
 
 Legend of shapes: R questions, V items.
 """
@@ -29,29 +29,38 @@ class Ensemble:
 
     Args:
         members: The recommenders, each with the recipe that it is of.
+        weights: One of each member; missing: equal ones.
     """
 
-    def __init__(self, members: Sequence[tuple[ListRecipe, SavedRecommender]]) -> None:
+    def __init__(
+        self, members: Sequence[tuple[ListRecipe, SavedRecommender]], weights: Sequence[float] | None = None
+    ) -> None:
         self._members = list(members)
+        self._weights = [1.0] * len(self._members) if weights is None else list(weights)
+        if len(self._weights) != len(self._members):
+            raise ValueError(
+                f"weights: expected one of each of {len(self._members)} members, received {len(self._weights)}"
+            )
 
     def score(self, questions: Questions) -> NDArray[np.float32]:
-        """The mean of the members' standardized scores [R, V]; where a member scores all alike it says nothing."""
-        scores_RV = self._standardized(0, questions)
+        """The weighted mean of the members' standardized scores [R, V]; one that scores all alike says nothing."""
+        scores_RV = self._weighed(0, questions)
         for number in range(1, len(self._members)):
-            scores_RV += self._standardized(number, questions)
-        return scores_RV / np.float32(len(self._members))
+            scores_RV += self._weighed(number, questions)
+        return scores_RV / np.float32(sum(self._weights))
 
-    def _standardized(self, number: int, questions: Questions) -> NDArray[np.float32]:
+    def _weighed(self, number: int, questions: Questions) -> NDArray[np.float32]:
         scores_RV = self._members[number][1].score(questions)
         deviations_R1 = scores_RV.std(axis=1, keepdims=True)
         centred_RV = scores_RV - scores_RV.mean(axis=1, keepdims=True)
         standardized_RV: NDArray[np.float32] = np.zeros_like(centred_RV)
         np.divide(centred_RV, deviations_R1, out=standardized_RV, where=deviations_R1 > 0)
+        standardized_RV *= np.float32(self._weights[number])
         return standardized_RV
 
     def save(self, writer: BundleWriter, folder: str) -> None:
         """Write each member with its recipe."""
-        writer.write_json(f"{folder}/members", {"number": len(self._members)})
+        writer.write_json(f"{folder}/members", {"number": len(self._members), "weights": self._weights})
         for number, (recipe, member) in enumerate(self._members):
             writer.write_text(f"{folder}/{number}/recipe.yaml", dump(recipe))
             member.save(writer, f"{folder}/{number}/{MODEL_FOLDER}")
@@ -59,35 +68,42 @@ class Ensemble:
     @classmethod
     def load(cls, bundle: Bundle, folder: str, open_member: Open) -> Ensemble:
         """Read what was saved."""
-        members = []
-        for number in range(int(bundle.read_json(f"{folder}/members")["number"])):
+        members, told = [], bundle.read_json(f"{folder}/members")
+        for number in range(int(told["number"])):
             name = f"{folder}/{number}/recipe.yaml"
             recipe = parse_strict(ListRecipe, read_yaml(bundle.read_text(name), name), name)
             members.append((recipe, open_member(recipe, bundle, f"{folder}/{number}/{MODEL_FOLDER}")))
-        return cls(members)
+        return cls(members, told.get("weights"))  # bundles of before have none: equal ones
 
 
 def open_ensemble(recipe: ListRecipe, open_member: Open) -> tuple[Ensemble, int]:
     """The runs of a recipe as one recommender, and the number of their parameters.
 
     Raises:
-        ConfigError: a run is of other data than the recipe.
+        ConfigError: a run is of other data than the recipe, or trained on what the recipe validates.
         DataError: one is not there, or not finished.
     """
     assert isinstance(recipe.model, EnsembleSpec), "only called for ensembles"
-    members, num_parameters = [], 0
-    for path in recipe.model.runs:
+    members, weights, num_parameters = [], [], 0
+    for path, weight in zip(recipe.model.runs, recipe.model.weights or [1.0] * len(recipe.model.runs), strict=True):
         for run in ListDirectory(Path(path)).trainings():
             own = run.recipe()
-            if _lists_of(own) != _lists_of(recipe):
+            if _lists_of(own, recipe) != _lists_of(recipe, recipe):
                 raise ConfigError(f"{path}: expected a run on the data of the ensemble's recipe, it is on other data")
             if not run.bundle.is_dir():
                 raise DataError(f"{path}: expected a finished run with a bundle; `aisle train -o RUN` makes one")
             members.append((own, open_member(own, Bundle.open(run.bundle), MODEL_FOLDER)))
+            weights.append(weight)
             num_parameters += int(run.read_metrics()["parameters"])
-    return Ensemble(members), num_parameters
+    return Ensemble(members, weights), num_parameters
 
 
-def _lists_of(recipe: ListRecipe) -> ListDataSpec:
-    """The data without what items say: a member that reads it belongs to others that do not."""
-    return recipe.data.model_copy(update={"items": None})
+def _lists_of(own: ListRecipe, recipe: ListRecipe) -> ListDataSpec:
+    """The data without what items say: a member that reads it belongs to others that do not.
+
+    Where the recipe validates nothing, it does not matter which members trained on the validation items.
+    """
+    split = own.data.split
+    if getattr(recipe.data.split, "train_on_validation", False) and hasattr(split, "train_on_validation"):
+        split = split.model_copy(update={"train_on_validation": True})
+    return own.data.model_copy(update={"items": None, "split": split})
