@@ -35,6 +35,7 @@ def sampled_loss(
     is_negative_NS: Tensor | None = None,
     calibration: float = 0.75,
     hard: int = 0,
+    num_items: int | None = None,
 ) -> Tensor:
     """The mean loss of the positions against shared negatives, a scalar.
 
@@ -51,6 +52,7 @@ def sampled_loss(
         calibration: Of gBCE: 1 undoes all overconfidence that sampling brings, 0 none.
         hard: Of the negatives of a position, which are distinct then, only so many count: the highest scoring ones; 0:
             all. Neither gBCE nor the logQ correction knows how often such a negative is met.
+        num_items: How many items negatives are drawn from, where ``items_VD`` holds but some of them; missing: V.
 
     Raises:
         ValueError: ``hard`` with gBCE, or with the logQ correction.
@@ -61,7 +63,7 @@ def sampled_loss(
         (queries_ND @ items_VD[negatives_S].T) / temperature,
         targets_N,
         negatives_S,
-        num_items=len(items_VD),
+        num_items=num_items or len(items_VD),
         log_expected_S=log_expected_S,
         is_negative_NS=is_negative_NS,
         calibration=calibration,
@@ -90,7 +92,7 @@ def loss_of_scores(
         negative_NS: Of the negatives.
         targets_N: The item row that came next at each position.
         negatives_S: Item rows.
-        num_items: V.
+        num_items: How many items negatives are drawn from.
         log_expected_S: See :func:`sampled_loss`, as all that follow.
         is_negative_NS: Which negatives count at a position.
         calibration: Of gBCE.

@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from aisle.data.item_lists import ItemLists
 from aisle.models.sequential.sequence_model import SequenceModel
+from aisle.models.sequential.youtube_dnn import YouTubeDNN
 from aisle.nn.full_softmax import full_softmax
-from aisle.nn.item_losses import sampled_loss
+from aisle.nn.item_losses import LossKind, sampled_loss
 from aisle.train.lists.next_item import Cloze, NextItemSettings, NextItemTrainee
 
 #: List r begins with item r, which no other holds; behind it stand 1 to 9 items from 100 on.
@@ -158,6 +159,28 @@ def test_the_softmax_over_drawn_negatives_corrects_where_it_is_told(log_q: bool)
         log_expected_S=log_expected_S,
     )
     assert trainee.loss(batch).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "bce", "gbce", "bpr", "bpr-max", "top1-max"])
+@pytest.mark.parametrize("is_own", [False, True])
+def test_a_step_that_takes_its_items_alone_learns_as_one_that_takes_all(kind: LossKind, is_own: bool) -> None:
+    """Also where items have other vectors where they are sought."""
+    lists = ItemLists.of([[0, 1, 5, 1], [2, 3], [5, 0]])
+    frame: type[SequenceModel] = YouTubeDNN if is_own else SequenceModel
+    model = frame(40, 4, Same(), normalize=True, generator=torch.Generator().manual_seed(0))
+    settings = NextItemSettings(batch_size=4, num_negatives=6, loss=kind, temperature=0.5)
+    trainee = NextItemTrainee(model, lists, 40, settings)
+    (batch,) = trainee.epoch(0)
+    assert batch.negatives_S is not None
+    has_target_BT = batch.targets_BT >= 0
+    queries_ND = model(batch.items_BT)[has_target_BT]
+    targets_N = batch.targets_BT[has_target_BT]
+    whole = sampled_loss(kind, queries_ND, model.item_vectors(), targets_N, batch.negatives_S, temperature=0.5)
+    expected = torch.autograd.grad(whole, list(model.parameters()))
+    loss = trainee.loss(batch)
+    assert loss.item() == pytest.approx(whole.item(), rel=1e-5)
+    for received, gradient in zip(torch.autograd.grad(loss, list(model.parameters())), expected, strict=True):
+        torch.testing.assert_close(received, gradient)
 
 
 @pytest.mark.parametrize("log_q", [False, True])

@@ -88,7 +88,9 @@ class SequenceModel(nn.Module):
         """The vectors [V, D] that stand for items in sequences."""
         return self.items if self.side is None else self.side.read(self.items)
 
-    def item_vectors(self) -> Tensor:
-        """The vectors [V, D] that queries are compared with."""
+    def item_vectors(self, rows_S: Tensor | None = None) -> Tensor:
+        """The vectors [V, D] that queries are compared with; those of some rows [S, D] cost what these rows cost."""
         vectors_VD = self.items if self.side is None else self.side.sought(self.items)
+        if rows_S is not None:
+            vectors_VD = functional.embedding(rows_S, vectors_VD)
         return functional.normalize(vectors_VD, dim=1) if self.normalize else vectors_VD

@@ -96,7 +96,9 @@ class YouTubeDNN(SequenceModel):
         super().__init__(num_items, dim, encoder, normalize=normalize, generator=generator, side=side)
         self.sought = nn.Parameter(torch.randn(num_items, dim, generator=generator) * 0.02)
 
-    def item_vectors(self) -> Tensor:
-        """The vectors [V, D] that queries are compared with."""
+    def item_vectors(self, rows_S: Tensor | None = None) -> Tensor:
+        """The vectors [V, D] that queries are compared with; those of some rows [S, D] cost what these rows cost."""
         vectors_VD = self.sought if self.side is None else self.side.sought(self.sought)
+        if rows_S is not None:
+            vectors_VD = functional.embedding(rows_S, vectors_VD)
         return functional.normalize(vectors_VD, dim=1) if self.normalize else vectors_VD

@@ -19,7 +19,8 @@ from aisle.models.sequential.slcm import SLCM
 from aisle.recipe.list_models.sequential import SlcmSpec
 from aisle.retrieval.histories import pieces
 from aisle.retrieval.networks import ContextNetwork
-from aisle.train.lists.next_item import SequenceScorer, similar_lengths
+from aisle.train.lists.list_batches import similar_lengths
+from aisle.train.lists.next_item import SequenceScorer
 from aisle.train.lists.pair_trainee import taken_or_not
 
 

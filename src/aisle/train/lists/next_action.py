@@ -28,7 +28,7 @@ from aisle.pipeline.action_ranker import (
     score_in_blocks,
 )
 from aisle.recipe.actions import HstuRankerSpec
-from aisle.train.lists.next_item import similar_lengths
+from aisle.train.lists.list_batches import similar_lengths
 from aisle.train.onnx_export import export_onnx
 
 

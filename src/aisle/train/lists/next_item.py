@@ -1,6 +1,7 @@
 """Training of models of sequences: what is sought at each position, and how far it stands above other items.
 
-Legend of shapes: B sequences of a batch, T positions, N positions that have a target, V items, S negatives, D width.
+Legend of shapes: B sequences of a batch, T positions, N positions that have a target, V items, S negatives, K distinct
+items among them and the targets, D width.
 """
 
 from __future__ import annotations
@@ -22,10 +23,9 @@ from aisle.nn.full_softmax import KnownItems, full_softmax
 from aisle.nn.item_losses import LossKind, sampled_loss
 from aisle.train.lists.encoder_export import export_encoder
 from aisle.train.lists.events import read_events
+from aisle.train.lists.list_batches import similar_lengths
 from aisle.train.lists.negatives import DrawnNegatives, InBatchNegatives
 
-#: Batches whose sequences are sorted by length together, so that a batch holds sequences of similar lengths.
-_SORTED_BATCHES = 8
 _SCORED_AT_ONCE = 256
 
 
@@ -144,6 +144,7 @@ class NextItemTrainee:
         self.network = model
         self.settings = settings
         self._task = task
+        self._num_items = num_items
         self._lists = lists.take(np.flatnonzero(lists.sizes_R >= 2)).last(settings.max_length + 1)
         self.num_batches = -(-len(self._lists) // settings.batch_size)
         counts_V = np.bincount(lists.items_E, minlength=num_items)
@@ -172,43 +173,33 @@ class NextItemTrainee:
         settings = self.settings
         has_target_BT = batch.targets_BT >= 0
         queries_ND = self.network(batch.items_BT, batch.events)[has_target_BT].float()
-        targets_N, items_VD = batch.targets_BT[has_target_BT], self.network.item_vectors()
+        targets_N = batch.targets_BT[has_target_BT]
         if settings.in_batch:
             negatives = self._in_batch.of(targets_N, has_target_BT.nonzero()[:, 0], len(has_target_BT))
         elif batch.negatives_S is not None:
             negatives = self._drawn.of(batch.negatives_S)
         else:
             known = KnownItems.at(has_target_BT, batch.items_BT) if settings.skip_known else None
-            return full_softmax(queries_ND, items_VD, targets_N, settings.temperature, known)
+            return full_softmax(queries_ND, self.network.item_vectors(), targets_N, settings.temperature, known)
+        # A step touches some thousand items: those of a large catalogue are neither normalized nor copied whole.
+        rows_K, places = torch.unique(torch.cat([targets_N, negatives.items_S]), return_inverse=True)
         return sampled_loss(
             settings.loss,
             queries_ND,
-            items_VD,
-            targets_N,
-            negatives.items_S,
+            self.network.item_vectors(rows_K),
+            places[: len(targets_N)],
+            places[len(targets_N) :],
             temperature=settings.temperature,
             log_expected_S=negatives.log_expected_S,
             is_negative_NS=negatives.is_negative_NS,
             calibration=settings.calibration,
             hard=settings.hard,
+            num_items=self._num_items,
         )
 
     def recommender(self) -> SequenceScorer:
         """Scores by the network itself."""
         return SequenceScorer(self.network, self.settings.max_length)
-
-
-def similar_lengths(
-    sizes_R: NDArray[np.int64], batch_size: int, generator: np.random.Generator
-) -> list[NDArray[np.int64]]:
-    """The rows of lists in batches of similar lengths, in an order of chance."""
-    order = generator.permutation(len(sizes_R))
-    batches: list[NDArray[np.int64]] = []
-    for start in range(0, len(order), batch_size * _SORTED_BATCHES):
-        rows = order[start : start + batch_size * _SORTED_BATCHES]
-        rows = rows[np.argsort(sizes_R[rows], kind="stable")]
-        batches += np.split(rows, range(batch_size, len(rows), batch_size))
-    return [batches[number] for number in generator.permutation(len(batches))]
 
 
 class SequenceScorer:
