@@ -1,4 +1,4 @@
-"""The recipes of strong simple models, and what their specifications refuse."""
+"""The recipes of strong simple models and of networks beside them, and what the former's specifications refuse."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ KINDS = {
     "amazon-beauty-content-blend": "blend",
     "amazon-beauty-rules": "rules",
     "diginetica-blend": "blend",
+    "diginetica-core": "core",
+    "diginetica-gru4rec": "gru4rec",
     "diginetica-item-knn": "session-item-knn",
     "diginetica-markov": "markov",
     "diginetica-rules": "rules",

@@ -33,6 +33,7 @@ from aisle.recipe.list_models.deep_collaborative import (
 from aisle.recipe.list_models.ensemble import EnsembleSpec
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
+    CoreSpec,
     Gru4RecSpec,
     HstuSpec,
     SasrecSpec,
@@ -84,6 +85,7 @@ TrainedModelSpec = (
     | HstuSpec
     | Gru4RecSpec
     | Bert4RecSpec
+    | CoreSpec
     | SlcmSpec
     | YoutubeDnnSpec
     | ListDinSpec

@@ -17,6 +17,7 @@ from aisle.nn.sequences.convolution import BothSidedConvolution, CausalConvoluti
 from aisle.pipeline.sequence_encoder import SequenceEncoder
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
+    CoreSpec,
     Gru4RecSpec,
     HstuSpec,
     ItemLossSpec,
@@ -41,6 +42,7 @@ SASREC = SasrecSpec(kind="sasrec", num_blocks=1, **SMALL)
 HSTU = HstuSpec(kind="hstu", num_layers=1, **SMALL)
 LOCAL_HSTU = HSTU.model_copy(update={"convolution": 3})
 GRU4REC = Gru4RecSpec(kind="gru4rec", **SMALL)
+CORE = CoreSpec(kind="core", **SMALL)
 LSTM = GRU4REC.model_copy(update={"cell": "lstm"})
 RNN = GRU4REC.model_copy(update={"cell": "rnn"})
 BERT4REC = Bert4RecSpec(kind="bert4rec", num_blocks=1, mask_share=0.3, last_share=0.5, **SMALL)
@@ -85,6 +87,10 @@ class TestHstuWithConvolution(ExportedContract):
 
 class TestGru4Rec(ExportedContract):
     spec = GRU4REC
+
+
+class TestCore(ExportedContract):
+    spec = CORE
 
 
 class TestGru4RecOfLstm(ExportedContract):
@@ -135,10 +141,14 @@ MODELS: list[SequenceModelSpec] = [
     RNN,
     YOUTUBE_DNN,
     WINDOWS,
+    CORE,
     BERT4REC,
     LOCAL_BERT4REC,
 ]
-NAMES = ["sasrec", "hstu", "local-hstu", "gru", "lstm", "rnn", "youtube-dnn", "windows", "bert4rec", "local-bert4rec"]
+NAMES = [
+    *("sasrec", "hstu", "local-hstu", "gru", "lstm", "rnn", "youtube-dnn", "windows", "core"),
+    *("bert4rec", "local-bert4rec"),
+]
 #: Those that read the past alone.
 CAUSAL, CAUSAL_NAMES = MODELS[:-2], NAMES[:-2]
 

@@ -133,6 +133,15 @@ class HstuSpec(SequenceModelSpec):
     ] = False
 
 
+class CoreSpec(SequenceModelSpec):
+    """A session is a mean of its items' own vectors; blocks as SASRec's say how much each of them counts."""
+
+    kind: Literal["core"]
+    num_blocks: PositiveInt = 1
+    num_heads: PositiveInt = 1
+    hidden: PositiveInt | None = None
+
+
 class Gru4RecSpec(SequenceModelSpec):
     """A recurrent network; ``hidden`` is the size of its layers (missing: ``dim``)."""
 

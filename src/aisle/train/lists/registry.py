@@ -75,6 +75,7 @@ BUILDS: dict[type, tuple[Build, Opened]] = {
     deep_collaborative.NeuMfSpec: (deep.build_neumf, networks.PairNetwork),
     deep_collaborative.NnmfSpec: (deep.build_nnmf, networks.PairNetwork),
     sequential.Bert4RecSpec: (build_sequence_model, SequenceEncoder),
+    sequential.CoreSpec: (build_sequence_model, SequenceEncoder),
     sequential.Gru4RecSpec: (build_sequence_model, SequenceEncoder),
     sequential.HstuSpec: (build_sequence_model, SequenceEncoder),
     candidates.ListBstSpec: (build_candidate_model, CandidateScorer),

@@ -14,6 +14,7 @@ from aisle.data.item_lists import NUM_GAPS
 from aisle.data.questions import ListSplit
 from aisle.errors import ConfigError
 from aisle.models.sequential.bert4rec import BERT4RecEncoder, ClozeModel
+from aisle.models.sequential.core import COREEncoder
 from aisle.models.sequential.gru4rec import GRU4RecEncoder
 from aisle.models.sequential.hstu import HSTUEncoder
 from aisle.models.sequential.sasrec import SASRecEncoder
@@ -23,6 +24,7 @@ from aisle.models.sequential.youtube_dnn import MeanEncoder, YouTubeDNN
 from aisle.nn.sequences.transformer import BothSidedStack, TransformerStack
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
+    CoreSpec,
     Gru4RecSpec,
     HstuSpec,
     SasrecSpec,
@@ -95,16 +97,27 @@ def _expect(is_told: bool, is_there: bool, what: str, source: str) -> None:
 
 
 def _sasrec(spec: SasrecSpec, generator: torch.Generator) -> nn.Module:
-    return SASRecEncoder(
-        TransformerStack(
-            spec.dim,
-            max_length=spec.max_length,
-            num_blocks=spec.num_blocks,
-            num_heads=spec.num_heads,
-            hidden=spec.hidden or spec.dim,
-            dropout=spec.dropout,
-            generator=generator,
-        )
+    return SASRecEncoder(_causal_stack(spec, generator))
+
+
+def _core(spec: CoreSpec, generator: torch.Generator) -> nn.Module:
+    return COREEncoder(
+        _causal_stack(spec, generator),
+        max_length=spec.max_length,
+        dropout=spec.dropout,
+        generator=generator,
+    )
+
+
+def _causal_stack(spec: SasrecSpec | CoreSpec, generator: torch.Generator) -> TransformerStack:
+    return TransformerStack(
+        spec.dim,
+        max_length=spec.max_length,
+        num_blocks=spec.num_blocks,
+        num_heads=spec.num_heads,
+        hidden=spec.hidden or spec.dim,
+        dropout=spec.dropout,
+        generator=generator,
     )
 
 
@@ -155,6 +168,7 @@ def _youtube_dnn(spec: YoutubeDnnSpec, generator: torch.Generator) -> nn.Module:
 #: By specification: the encoder, and the frame where it is another than that of most.
 _ENCODERS: dict[type[SequenceModelSpec], Callable[..., nn.Module]] = {
     Bert4RecSpec: _bert4rec,
+    CoreSpec: _core,
     Gru4RecSpec: _gru4rec,
     HstuSpec: _hstu,
     SasrecSpec: _sasrec,
