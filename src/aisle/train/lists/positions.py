@@ -18,8 +18,8 @@ from torch import Tensor
 from aisle.data.item_lists import ItemLists
 from aisle.nn.item_losses import loss_of_scores
 from aisle.recipe.list_models.candidates import CandidateModelSpec
+from aisle.train.lists.list_batches import similar_lengths
 from aisle.train.lists.negatives import DrawnNegatives, InBatchNegatives, Negatives
-from aisle.train.lists.next_item import similar_lengths
 
 
 @dataclass(frozen=True)
