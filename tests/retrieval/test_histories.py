@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -61,8 +62,13 @@ def test_they_agree_with_the_profiles_of_requests() -> None:
     ]
     snapshot = snapshot_of(lines, day=30)
     queries = visitor_queries(snapshot, [2, 3, 4], signals=SIGNALS, history_limit=1000)
-    of_requests = [query.rows_n[np.append(True, np.diff(query.rows_n) != 0)].tolist() for query in queries.values()]
-    assert sorted(of_requests) == sorted(one.tolist() for one in visitor_histories(snapshot, SIGNALS).items)
+    of_requests = []
+    for query in queries.values():
+        first_N = np.flatnonzero(np.diff(query.rows_n, prepend=-1))
+        of_requests.append((query.rows_n[first_N].tolist(), np.logical_or.reduceat(query.taken_n, first_N).tolist()))
+    histories = visitor_histories(snapshot, SIGNALS)
+    taken = [one.astype(bool).tolist() for one in replace(histories.items, items_E=histories.taken_E.astype(np.int32))]
+    assert sorted(of_requests) == sorted(zip((one.tolist() for one in histories.items), taken, strict=True))
 
 
 def test_pieces_by_hand() -> None:

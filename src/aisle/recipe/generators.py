@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.indexes import ExactSpec, IndexSpec
-from aisle.recipe.list_models.candidates import ListBstSpec, ListDienSpec, ListDinSpec, ListHstuRankerSpec
+from aisle.recipe.list_models.candidates import ByCandidateSpec
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
     Gru4RecSpec,
@@ -194,15 +194,7 @@ class SequenceSpec(Strict):
 
     kind: Literal["sequence"]
     model: Annotated[
-        SasrecSpec
-        | HstuSpec
-        | Gru4RecSpec
-        | YoutubeDnnSpec
-        | Bert4RecSpec
-        | ListDinSpec
-        | ListBstSpec
-        | ListDienSpec
-        | ListHstuRankerSpec,
+        SasrecSpec | HstuSpec | Gru4RecSpec | YoutubeDnnSpec | Bert4RecSpec | ByCandidateSpec,
         Field(discriminator="kind"),
     ] = SasrecSpec(
         kind="sasrec",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from aisle.recipe.list_data import ListDataSpec
-from aisle.recipe.list_models.candidates import ListBstSpec, ListDienSpec, ListDinSpec, ListHstuRankerSpec
+from aisle.recipe.list_models.candidates import ByCandidateSpec
 from aisle.recipe.list_models.collaborative import (
     BprSpec,
     ExplicitSvdSpec,
@@ -88,10 +88,7 @@ TrainedModelSpec = (
     | CoreSpec
     | SlcmSpec
     | YoutubeDnnSpec
-    | ListDinSpec
-    | ListBstSpec
-    | ListDienSpec
-    | ListHstuRankerSpec
+    | ByCandidateSpec
 )
 ListModelSpec = FittedModelSpec | TrainedModelSpec | EnsembleSpec
 Metric = Annotated[str, Field(pattern=r"^(ndcg|recall|recall_plain|hr|mrr)@[1-9][0-9]*$")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from aisle import recipe as recipes
 from aisle.assemble import generator_fitter
+from aisle.bundle import Bundle, BundleWriter
 from aisle.data.item_lists import ItemLists
 from aisle.data.snapshots import Snapshot
 from aisle.errors import BackendUnavailableError
@@ -133,7 +135,7 @@ def test_so_do_others(model: str, epochs: int, snapshot: Snapshot) -> None:
     assert generator.scorer.known_V.tolist() == [False, False, *[True] * NUM_ITEMS, False]
 
 
-def test_the_ranker_of_actions_proposes_what_is_bought_and_reads_what_was() -> None:
+def test_the_ranker_of_actions_proposes_what_is_bought_and_reads_what_was(tmp_path: Path) -> None:
     """Behind a bought a half buys b, the others view c; behind a viewed one all view d."""
     nexts = {0: ("purchase", "b", "purchase"), 1: ("purchase", "c", "view"), 2: ("view", "d", "view")}
     lines = []
@@ -148,6 +150,11 @@ def test_the_ranker_of_actions_proposes_what_is_bought_and_reads_what_was() -> N
     of_bought, of_viewed = (generator.candidates(query, 4, eligible_V).scores_V for query in (bought, viewed))
     assert of_bought is not None and of_viewed is not None
     assert of_bought[b] > 0.9 > 10 * of_bought[[a, c, d]].max()
+    with BundleWriter(tmp_path / "bundle") as writer:
+        parameters = json.loads(json.dumps(generator.save(writer)))
+    loaded = SequenceGenerator.load("next", Bundle.open(tmp_path / "bundle"), parameters)
+    again, found = (one.candidates(bought, 4, eligible_V).scores_k for one in (loaded, generator))
+    assert np.array_equal(again, found)
     assert isinstance(generator.scorer, ActionItemScorer)
     whatever = ActionItemScorer(generator.scorer.ranker, generator.scorer.known_V, np.ones(2, np.bool_))
     rows = np.arange(2, 6)

@@ -78,3 +78,7 @@ class ListHstuRankerSpec(CandidateModelSpec):
     kind: Literal["hstu-ranker"]
     num_layers: PositiveInt = 2
     num_heads: PositiveInt = 1
+
+
+#: All of them.
+ByCandidateSpec = ListDinSpec | ListBstSpec | ListDienSpec | ListHstuRankerSpec
