@@ -21,8 +21,9 @@ RECIPE = SMALL.replace(
     """  linear: {kind: list_model, min_events: 1, model: {kind: ease, l2: 1.0}}
   network: {kind: list_model, min_events: 1, epochs: 3, model: {kind: mult-vae, hidden: [8], latent: 4}}
   reader: {kind: sequence, min_events: 1, epochs: 2, model: {kind: bst, dim: 8, max_length: 8, hidden: [8]}}
+  doer: {kind: sequence, min_events: 1, epochs: 2, model: {kind: hstu-ranker, dim: 8, max_length: 8}}
 placements:""",
-).replace("sources: [popular_10d, own_30d,", "sources: [linear, network, reader, popular_10d, own_30d,")
+).replace("sources: [popular_10d, own_30d,", "sources: [linear, network, reader, doer, popular_10d, own_30d,")
 RANKER = "ranker: {examples: {snapshots: 1}, model: {kind: logistic, num_buckets: 4}}"
 
 ANSWER = """
@@ -47,12 +48,14 @@ def test_models_of_lists_feed_the_ranker_and_are_served_without_torch(shop: Trai
     pipeline = Pipeline.load(Bundle.open(result.run.bundle))
     assert pipeline.rank_stage is not None
     read = pipeline.rank_stage.inputs.dense_names
-    assert {f"{told}_{name}" for told in ("score", "rank") for name in ("linear", "network", "reader")} <= set(read)
-    command = [sys.executable, "-c", ANSWER, str(result.run.bundle), "shelf-3", "linear", "network", "reader"]
+    assert {f"{told}_{name}" for told in ("score", "rank") for name in ("linear", "network", "reader", "doer")} <= set(
+        read
+    )
+    command = [sys.executable, "-c", ANSWER, str(result.run.bundle), "shelf-3", "linear", "network", "reader", "doer"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     found, heavy = json.loads(done.stdout)
     assert heavy == []
-    assert len(found["network"]) == len(found["reader"]) == 5
+    assert len(found["network"]) == len(found["reader"]) == len(found["doer"]) == 5
     assert 0 < len(found["linear"]) <= 5
 
 
