@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from benchmarks import amazon_reviews, side_information
+from benchmarks import amazon_reviews, candidate_models, side_information
 from benchmarks.list_study import Study
 
 _HSTU_README = "HSTU README"
@@ -212,4 +212,4 @@ STUDIES = {
     ),
 }
 
-STUDIES |= amazon_reviews.STUDIES | side_information.STUDIES
+STUDIES |= amazon_reviews.STUDIES | side_information.STUDIES | candidate_models.STUDIES
