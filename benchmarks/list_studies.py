@@ -174,11 +174,7 @@ STUDIES = {
             "ials": ("ml-1m-neumf", "model.kind=ials"),
             "ridge": ("ml-1m-neumf", "model.kind=next-item-ridge"),
             "neumf": ("ml-1m-neumf",),
-            "neumf, 64 factors": (
-                "ml-1m-neumf",
-                *("model.dimension=64", "model.mlp_dimension=128", "model.hidden=[256, 128, 64]"),
-                *("model.pretraining_epochs=10", "train.epochs=10"),
-            ),
+            "neumf, 64 factors": ("ml-1m-neumf-64",),
             "gmf, 64 factors": (
                 "ml-1m-neumf",
                 *("model.kind=gmf", "model.dimension=64", "model.l2=5e-3", "model.batch_size=2048"),

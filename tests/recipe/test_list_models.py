@@ -61,6 +61,15 @@ def test_neumf_pretrains_no_longer_than_it_trains() -> None:
         make_list_recipe(TRAIN, {"kind": "neumf", "pretraining_epochs": 4})
 
 
+def test_the_mlp_of_neumf_pretrains_no_longer_than_its_gmf() -> None:
+    model = {"kind": "neumf", "pretraining_epochs": 2}
+    assert make_list_recipe(TRAIN, {**model, "mlp_pretraining_epochs": 2}).model.mlp_pretraining_epochs == 2
+    with pytest.raises(
+        ConfigError, match=r"mlp_pretraining_epochs: expected pretraining_epochs \(2\) at most, received 3; lower"
+    ):
+        make_list_recipe(TRAIN, {**model, "mlp_pretraining_epochs": 3})
+
+
 def test_lightgcn_draws_no_negatives_for_a_softmax_over_all_items() -> None:
     model = {"kind": "lightgcn", "negatives": 4}
     assert make_list_recipe(TRAIN, model).model.negatives == 4

@@ -163,6 +163,26 @@ def test_parts_of_neumf_learn_what_they_would_alone() -> None:
         torch.testing.assert_close(states[0][f"gmf.{name}"], alone)
 
 
+def test_the_mlp_of_neumf_joins_for_the_last_epochs_of_pretraining() -> None:
+    split = checkerboard_world()
+    small = {**SMALL, "l2": 0.02, "dimension": 4, "mlp_dimension": 4, "hidden": [8, 4], "pretraining_epochs": 3}
+    late = build_neumf(NeuMfSpec(kind="neumf", mlp_pretraining_epochs=1, **small), split)
+    always = build_neumf(NeuMfSpec(kind="neumf", **small), split)
+    first = {name: value.clone() for name, value in late.network.state_dict().items()}
+
+    def learned(trainee: Any, epochs: int) -> dict[str, torch.Tensor]:
+        train_lists(trainee, LoopSettings(epochs=epochs, learning_rate=0.01, weight_decay=0.1), None)
+        return {name: value.clone() for name, value in trainee.network.state_dict().items()}
+
+    before, after, together = learned(late, 2), learned(late, 3), learned(always, 2)
+    for name, value in first.items():
+        if name.startswith("mlp."):
+            torch.testing.assert_close(before[name], value, rtol=0, atol=0)
+            assert not torch.equal(after[name], value)
+        else:
+            torch.testing.assert_close(before[name], together[name])
+
+
 @pytest.mark.parametrize(
     ("build", "spec"),
     [

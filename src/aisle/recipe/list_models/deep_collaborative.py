@@ -48,6 +48,7 @@ class NeuMfSpec(NcfSpec):
     """NeuMF (NCF): ``alpha`` of a GMF's output and 1 - ``alpha`` of an MLP's.
 
     For the first ``pretraining_epochs`` both learn alone, then together; with all of ``train.epochs`` never together.
+    With ``mlp_pretraining_epochs`` the MLP learns in the last so many of these alone: it overfits sooner than the GMF.
     """
 
     kind: Literal["neumf"]
@@ -56,6 +57,16 @@ class NeuMfSpec(NcfSpec):
     hidden: _Sizes = [256, 128, 64]
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.5
     pretraining_epochs: NonNegativeInt = 6
+    mlp_pretraining_epochs: Annotated[PositiveInt | None, Field(description="missing: as many")] = None
+
+    @model_validator(mode="after")
+    def _pretrains_the_mlp_no_longer(self) -> Self:
+        if self.mlp_pretraining_epochs is not None and self.mlp_pretraining_epochs > self.pretraining_epochs:
+            raise ValueError(
+                f"mlp_pretraining_epochs: expected pretraining_epochs ({self.pretraining_epochs}) at most, received "
+                f"{self.mlp_pretraining_epochs}; lower it, or leave it out"
+            )
+        return self
 
 
 class NnmfSpec(PairExamplesSpec):

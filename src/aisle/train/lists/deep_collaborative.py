@@ -63,11 +63,18 @@ def build_neumf(spec: NeuMfSpec, split: ListSplit, *, seed: int = 0) -> PairTrai
         generator=_generator(seed),
     )
 
+    first_of_mlp = 0
+    if spec.mlp_pretraining_epochs is not None:
+        first_of_mlp = spec.pretraining_epochs - spec.mlp_pretraining_epochs
+
     def loss(batch: PairBatch) -> Tensor:
-        penalty = spec.l2 / 2 * network.penalty(batch.users_B, batch.items_BC)
+        asked = batch.users_B, batch.items_BC
+        if batch.epoch < first_of_mlp:  # no gradient: the optimizer leaves the MLP as it is
+            return taken_or_not(network.gmf(*asked)) + spec.l2 / 2 * network.gmf.penalty(*asked)
+        penalty = spec.l2 / 2 * network.penalty(*asked)
         if batch.epoch >= spec.pretraining_epochs:
-            return taken_or_not(network(batch.users_B, batch.items_BC)) + penalty
-        gmf_BC, mlp_BC = network.parts(batch.users_B, batch.items_BC)
+            return taken_or_not(network(*asked)) + penalty
+        gmf_BC, mlp_BC = network.parts(*asked)
         return taken_or_not(gmf_BC) + taken_or_not(mlp_BC) + penalty
 
     return PairTrainee(network, _examples(spec, split, seed), loss=loss, recommender=network.recommender)
