@@ -149,6 +149,12 @@ STUDIES = {
             "item-knn": ("diginetica-item-knn",),
             "walk": ("diginetica-walk",),
             "blend": ("diginetica-blend",),
+            "gru4rec": ("diginetica-gru4rec",),
+            "core": ("diginetica-core",),
+            "mean of blend and core": (
+                "diginetica-core",
+                *("model.kind=ensemble", "model.runs=[RUNS/blend, RUNS/core]", "model.weights=[1, 3]"),
+            ),
         },
         {
             "GRU4Rec (as later papers quote it)": (0.295, 0.083),
@@ -156,6 +162,8 @@ STUDIES = {
             "SR-GNN (the same)": (0.507, 0.176),
             "GCE-GNN (the same)": (0.542, 0.190),
         },
+        same={"GRU4Rec (as later papers quote it)": "gru4rec"},
+        pairs=(("mean of blend and core", "blend"), ("core", "gru4rec")),
     ),
     "ml-1m-ncf": Study(
         "MovieLens-1M, the protocol of NCF: each test movie among 99 given ones (comparable with nothing else here)",

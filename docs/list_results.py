@@ -23,7 +23,7 @@ def list_results(results: Path) -> str:
         "# Recommenders over lists, measured\n\nBuilt by `make docs` from `benchmarks/results`. Runs by "
         "`python -m benchmarks.lists`; [what the protocols are](../list-recipes.md). A difference is paired over the "
         "test questions, with a 95 % interval, and real only where that excludes 0. Others measured their own numbers. "
-        "Which models a mean of several is made of was not chosen by validation."
+        "Which models a mean of several is made of was not chosen by validation, but for Diginetica's."
     ]
     path = results / "lists.json"
     if path.is_file():
