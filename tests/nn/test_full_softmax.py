@@ -80,6 +80,14 @@ def test_known_items_are_those_read_up_to_a_position() -> None:
     assert known.rows(slice(3, 9)).tolist() == [[2, 2, 2]]
 
 
+def test_known_items_of_a_list_that_hides_some_are_those_it_shows() -> None:
+    items_BT = torch.tensor([[9, 3, 9, 5], [9, 2, -1, -1]])  # 9 stands where an item is hidden
+    known = KnownItems.shown(items_BT == 9, items_BT, items_BT < 9)
+    assert [set(row) for row in known.rows(slice(0, 3)).tolist()] == [{3, 5}, {3, 5}, {2}]
+    with pytest.raises(ValueError, match="expected sequences that show an item or more, received one that hides all"):
+        KnownItems.shown(items_BT == 9, items_BT, items_BT < 2)
+
+
 def test_the_fused_softmax_in_bfloat16_is_near() -> None:
     draw = torch.Generator().manual_seed(2)
     queries_ND, items_VD = torch.randn(10, 4, generator=draw), torch.randn(7, 4, generator=draw)

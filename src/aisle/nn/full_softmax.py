@@ -40,6 +40,23 @@ class KnownItems:
         sequence_N, place_N = positions_BT.nonzero(as_tuple=True)
         return cls(items_BT, sequence_N, place_N)
 
+    @classmethod
+    def shown(cls, positions_BT: Tensor, items_BT: Tensor, is_shown_BT: Tensor) -> KnownItems:
+        """Of the same positions, where each has read the whole sequence, as far as it is shown.
+
+        Args:
+            positions_BT: Those that are true.
+            items_BT: Sequences of item rows; -1 behind the last one.
+            is_shown_BT: Where they may be read; of a sequence with such a position, at one or more.
+        """
+        is_shown_BT = is_shown_BT & (items_BT >= 0)
+        sequence_N = positions_BT.nonzero(as_tuple=True)[0]
+        if not is_shown_BT.any(1)[sequence_N].all():
+            raise ValueError("expected sequences that show an item or more, received one that hides all")
+        one_B1 = items_BT.gather(1, is_shown_BT.long().argmax(1, keepdim=True))
+        last_N = torch.full_like(sequence_N, items_BT.shape[1] - 1)
+        return cls(torch.where(is_shown_BT, items_BT, one_B1), sequence_N, last_N)
+
     def rows(self, block: slice) -> Tensor:
         """The item rows [N, T] of some positions, in any order, filled up by repeating one."""
         items_NT = self.items_BT[self.sequence_N[block]]

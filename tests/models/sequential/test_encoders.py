@@ -244,11 +244,9 @@ def test_bert4rec_is_asked_for_a_hidden_item_behind_the_history(spec: Bert4RecSp
         torch.testing.assert_close(queries_BD[1], network(torch.tensor([[4, 20]]))[0, 1])
 
 
-def test_a_loss_that_leaves_out_known_items_wants_all_others_and_the_past_alone() -> None:
+def test_a_loss_that_leaves_out_known_items_wants_all_others() -> None:
     with pytest.raises(ValidationError, match=r"loss.skip_known: expected negatives 0 \(all items\), received 8"):
         ItemLossSpec(skip_known=True, negatives=8)
-    with pytest.raises(ValidationError, match="expected a model that reads from the past alone, received bert4rec"):
-        Bert4RecSpec(kind="bert4rec", loss=ItemLossSpec(skip_known=True))
 
 
 @pytest.mark.parametrize(

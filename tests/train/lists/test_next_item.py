@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,8 @@ from aisle.models.sequential.sequence_model import SequenceModel
 from aisle.models.sequential.youtube_dnn import YouTubeDNN
 from aisle.nn.full_softmax import full_softmax
 from aisle.nn.item_losses import LossKind, sampled_loss
-from aisle.train.lists.next_item import Cloze, NextItemSettings, NextItemTrainee
+from aisle.train.lists.next_item import NextItemSettings, NextItemTrainee, SequenceBatch
+from aisle.train.lists.tasks import Cloze
 
 #: List r begins with item r, which no other holds; behind it stand 1 to 9 items from 100 on.
 LISTS = ItemLists.of([[row, *range(100, 101 + row % 9)] for row in range(50)])
@@ -88,6 +88,19 @@ def test_known_items_are_left_out_where_it_is_told() -> None:
     is_known_NV[[0, 1, 1, 2], [0, 0, 1, 3]] = True
     scores_NV = (items_VD[moves[:, 0]] @ items_VD.T).masked_fill(is_known_NV, -torch.inf)
     assert trainee.loss(batch).item() == pytest.approx(functional.cross_entropy(scores_NV, moves[:, 1]).item())
+
+
+def test_a_cloze_leaves_out_what_a_list_shows_on_both_sides() -> None:
+    """Other hidden items are not known: they are told apart from the target."""
+    model = SequenceModel(7, 4, Same(), normalize=False, generator=torch.Generator().manual_seed(0))
+    settings = NextItemSettings(batch_size=2, skip_known=True)
+    trainee = NextItemTrainee(model, ItemLists.of([[0]]), 7, settings, task=Cloze(mask=6, share=0.5, last_share=0.0))
+    batch = SequenceBatch(torch.tensor([[6, 1, 6, 3]]), torch.tensor([[0, -1, 2, -1]]), None)
+    scores_V = model.items @ model.items[6]
+    is_known_V = torch.zeros(7, dtype=torch.bool)
+    is_known_V[[1, 3]] = True
+    log_shares_V = scores_V.masked_fill(is_known_V, -torch.inf).log_softmax(0)
+    assert trainee.loss(batch).item() == pytest.approx(-(log_shares_V[0] + log_shares_V[2]).item() / 2)
 
 
 def test_a_list_of_one_item_says_nothing() -> None:
@@ -209,39 +222,6 @@ def test_the_hardest_of_what_others_seek() -> None:
     gaps = [score - max(scores[:row] + scores[row + 1 :]) for row, score in enumerate(scores)]
     expected = functional.softplus(-torch.tensor(gaps)).mean()
     assert trainee.loss(batch).item() == pytest.approx(expected.item(), rel=1e-5)
-
-
-#: Three lists of 5, 3 and 1 items, padded.
-PADDED_BT = np.array([[1, 2, 3, 4, 5], [6, 7, 8, -1, -1], [9, -1, -1, -1, -1]])
-
-
-def test_a_cloze_hides_items_and_seeks_them() -> None:
-    cloze = Cloze(mask=99, share=0.4, last_share=0.0)
-    hidden_BT = np.zeros(PADDED_BT.shape)
-    for seed in range(400):
-        items_BT, targets_BT = cloze(PADDED_BT, np.random.default_rng(seed))
-        is_hidden_BT = items_BT == 99
-        assert np.array_equal(np.where(is_hidden_BT, targets_BT, items_BT), PADDED_BT)
-        assert (targets_BT[~is_hidden_BT] == -1).all(), "what is shown is not sought"
-        assert is_hidden_BT.any(axis=1).all() and not is_hidden_BT[PADDED_BT < 0].any()
-        hidden_BT += is_hidden_BT
-    np.testing.assert_allclose(hidden_BT[0, :4] / 400, 0.4, atol=0.08)
-    # The last item also where nothing else was drawn: .4 + .6 ** 5, and .4 + .6 ** 3.
-    assert hidden_BT[0, 4] / 400 == pytest.approx(0.4 + 0.6**5, abs=0.08)
-    assert hidden_BT[1, 2] / 400 == pytest.approx(0.4 + 0.6**3, abs=0.08)
-
-
-def test_a_cloze_of_last_items_is_what_serving_asks() -> None:
-    """After one item or more, and of the longest lists as often as of the shortest."""
-    ends = Counter()
-    for seed in range(400):
-        items_BT, targets_BT = Cloze(mask=99, share=0.9, last_share=1.0)(PADDED_BT, np.random.default_rng(seed))
-        for list_T, items_T, targets_T in zip(PADDED_BT, items_BT, targets_BT, strict=True):
-            (end,) = np.flatnonzero(targets_T >= 0)
-            assert items_T.tolist() == [*list_T[:end], 99, *[-1] * (4 - end)] and targets_T[end] == list_T[end]
-            ends[list_T[0], int(end)] += 1
-    assert sorted(ends) == [(1, 1), (1, 2), (1, 3), (1, 4), (6, 1), (6, 2), (9, 0)]
-    assert all(abs(ends[1, end] - 100) < 40 and abs(ends[6, 1] - 200) < 40 for end in range(1, 5))
 
 
 def test_a_trainee_asks_as_its_task_says() -> None:

@@ -3,8 +3,9 @@
 Reference: Sun et al., "BERT4Rec: sequential recommendation with bidirectional encoder representations from
 transformer", CIKM 2019.
 Deviations: the norm stands before each half of a block and ReLU within it, as in this package's other transformers;
-items have no bias at the output; positions are counted from the end; the recipe chooses the loss, and may put short
-convolutions in front of the blocks.
+the layer before the scores is added to what it reads, which is near to items from the start; items have no bias at the
+output; positions are counted from the end; the recipe chooses the loss, and may put short convolutions in front of the
+blocks.
 
 Legend of shapes: B sequences, T positions, V items, D width.
 """
@@ -39,7 +40,7 @@ class BERT4RecEncoder(nn.Module):
     def forward(self, embedded_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
         """What is expected at each position [B, T, D] from all others."""
         hidden_BTD = self.stack_norm(self.stack(embedded_BTD, is_item_BT))
-        outputs_BTD: Tensor = self.norm(functional.gelu(self.project_out(hidden_BTD)))
+        outputs_BTD: Tensor = self.norm(hidden_BTD + functional.gelu(self.project_out(hidden_BTD)))
         return outputs_BTD
 
 

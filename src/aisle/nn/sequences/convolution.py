@@ -37,6 +37,9 @@ class CausalConvolution(nn.Module):
 class BothSidedConvolution(nn.Module):
     """The same to both sides: a position adds itself, and ``width`` - 1 positions before it and as many behind.
 
+    It begins with half of what is near, divided by how far: what stands for a hidden item tells nothing, so that only
+    its neighbours can, and a network that begins without them takes epochs to find them.
+
     Args:
         dim: D.
         width: How many positions it adds to each side, the position itself among them.
@@ -44,7 +47,9 @@ class BothSidedConvolution(nn.Module):
 
     def __init__(self, dim: int, width: int) -> None:
         super().__init__()
-        self.weights = nn.Parameter(torch.zeros(dim, 1, 2 * _checked(width) - 1))
+        away_W = torch.arange(1 - _checked(width), width).abs()
+        first_W = torch.where(away_W > 0, 0.5 / away_W.clamp(min=1), 0.0)
+        self.weights = nn.Parameter(first_W.repeat(dim, 1, 1))
 
     def forward(self, inputs_BTD: Tensor, is_item_BT: Tensor) -> Tensor:
         """The sums [B, T, D]; padding counts as 0."""

@@ -166,12 +166,6 @@ class Bert4RecSpec(SequenceModelSpec):
         float, Field(ge=0, le=1, description="share of lists that end anywhere, with the last item alone hidden")
     ] = 0.1
 
-    @model_validator(mode="after")
-    def _reads_both_sides(self) -> Bert4RecSpec:
-        if self.loss.skip_known:
-            raise ValueError("loss.skip_known: expected a model that reads from the past alone, received bert4rec")
-        return self
-
 
 class YoutubeDnnSpec(SequenceModelSpec):
     """A tower with ``hidden`` layers over means of what was taken; drawn negatives, corrected for how often."""

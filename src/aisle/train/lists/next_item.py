@@ -6,7 +6,7 @@ items among them and the targets, D width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aisle.bundle import BundleWriter
-from aisle.data.item_lists import PADDING, ItemLists
+from aisle.data.item_lists import ItemLists
 from aisle.data.questions import Questions
 from aisle.models.sequential.sequence_model import SequenceModel
 from aisle.models.sequential.side_information import NOTHING, Events
-from aisle.nn.full_softmax import KnownItems, full_softmax
+from aisle.nn.full_softmax import full_softmax
 from aisle.nn.item_losses import LossKind, sampled_loss
 from aisle.train.lists.encoder_export import export_encoder
 from aisle.train.lists.events import read_events
 from aisle.train.lists.list_batches import similar_lengths
 from aisle.train.lists.negatives import DrawnNegatives, InBatchNegatives
+from aisle.train.lists.tasks import NextItems, Task
 
 _SCORED_AT_ONCE = 256
 
@@ -62,49 +63,6 @@ class NextItemSettings:
     seed: int = 0
 
 
-#: From lists [B, T + 1], -1 behind each, and what draws: what is read, and what is sought there (-1: nothing).
-Task = Callable[[NDArray[np.int64], np.random.Generator], tuple[NDArray[np.int64], NDArray[np.int64]]]
-
-
-def next_items(
-    lists_BT: NDArray[np.int64], generator: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """At every position the item that came next is sought."""
-    return lists_BT[:, :-1], lists_BT[:, 1:]
-
-
-@dataclass(frozen=True)
-class Cloze:
-    """Items are hidden and sought where they stood, from what stands before and behind.
-
-    Source: Sun et al., "BERT4Rec: sequential recommendation with bidirectional encoder representations from
-    transformer", CIKM 2019, section 3.6.
-
-    Attributes:
-        mask: Stands where an item is hidden.
-        share: Of the items, so many are hidden.
-        last_share: So many lists end at a position of chance, where alone an item is hidden, as when the model serves.
-    """
-
-    mask: int
-    share: float
-    last_share: float
-
-    def __call__(
-        self, lists_BT: NDArray[np.int64], generator: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """What is read and what is sought [B, T + 1]; something is sought of every list."""
-        sizes_B, places_T = (lists_BT >= 0).sum(axis=1), np.arange(lists_BT.shape[1])
-        is_cut_B = generator.random(len(lists_BT)) < self.last_share
-        sizes_B = np.where(is_cut_B, generator.integers(np.minimum(2, sizes_B), sizes_B + 1), sizes_B)
-        lists_BT = np.where(places_T < sizes_B[:, None], lists_BT, PADDING)
-        is_hidden_BT = (generator.random(lists_BT.shape) < self.share) & (lists_BT >= 0)
-        is_last_alone_B = is_cut_B | ~is_hidden_BT.any(axis=1)
-        is_last_BT = places_T == sizes_B[:, None] - 1
-        is_hidden_BT = np.where(is_last_alone_B[:, None], is_last_BT, is_hidden_BT)
-        return np.where(is_hidden_BT, self.mask, lists_BT), np.where(is_hidden_BT, lists_BT, PADDING)
-
-
 @dataclass(frozen=True)
 class SequenceBatch:
     """Sequences [B, T] with -1 behind each, what is sought there, negatives where they are sampled, events."""
@@ -123,7 +81,7 @@ class NextItemTrainee:
         lists: The training lists; those of one item say nothing.
         num_items: V.
         settings: How it learns.
-        task: What is sought.
+        task: What is sought; missing: the next item at each position.
     """
 
     def __init__(
@@ -133,7 +91,7 @@ class NextItemTrainee:
         num_items: int,
         settings: NextItemSettings,
         *,
-        task: Task = next_items,
+        task: Task | None = None,
     ) -> None:
         needs_negatives = settings.loss != "softmax" or settings.hard > 0
         if settings.num_negatives == 0 and not settings.in_batch and needs_negatives:
@@ -143,7 +101,7 @@ class NextItemTrainee:
             raise ValueError(f"num_negatives: expected 0 with in_batch, received {settings.num_negatives}")
         self.network = model
         self.settings = settings
-        self._task = task
+        self._task = task or NextItems()
         self._num_items = num_items
         self._lists = lists.take(np.flatnonzero(lists.sizes_R >= 2)).last(settings.max_length + 1)
         self.num_batches = -(-len(self._lists) // settings.batch_size)
@@ -179,7 +137,7 @@ class NextItemTrainee:
         elif batch.negatives_S is not None:
             negatives = self._drawn.of(batch.negatives_S)
         else:
-            known = KnownItems.at(has_target_BT, batch.items_BT) if settings.skip_known else None
+            known = self._task.known(has_target_BT, batch.items_BT) if settings.skip_known else None
             return full_softmax(queries_ND, self.network.item_vectors(), targets_N, settings.temperature, known)
         # A step touches some thousand items: those of a large catalogue are neither normalized nor copied whole.
         rows_K, places = torch.unique(torch.cat([targets_N, negatives.items_S]), return_inverse=True)

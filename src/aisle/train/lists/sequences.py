@@ -31,7 +31,8 @@ from aisle.recipe.list_models.sequential import (
     SequenceModelSpec,
     YoutubeDnnSpec,
 )
-from aisle.train.lists.next_item import Cloze, NextItemSettings, NextItemTrainee, next_items
+from aisle.train.lists.next_item import NextItemSettings, NextItemTrainee
+from aisle.train.lists.tasks import Cloze, NextItems, Task
 
 #: Of the time biases of HSTU; the last is of some seven years.
 _TIME_BUCKETS = 64
@@ -65,10 +66,10 @@ def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int
         skip_known=spec.loss.skip_known,
         seed=seed,
     )
+    task: Task = NextItems()
     if isinstance(spec, Bert4RecSpec):
         task = Cloze(mask=split.num_items, share=spec.mask_share, last_share=spec.last_share)
-        return NextItemTrainee(model, split.train, split.num_items, settings, task=task)
-    return NextItemTrainee(model, split.train, split.num_items, settings, task=next_items)
+    return NextItemTrainee(model, split.train, split.num_items, settings, task=task)
 
 
 def _side(spec: SequenceModelSpec, split: ListSplit, generator: torch.Generator) -> SideInformation | None:
