@@ -159,11 +159,11 @@ class _FullSoftmax(torch.autograd.Function):
                 scores_BV.scatter_(1, known.rows(block), -math.inf).index_put_(of_targets, target_scores)
             gradient_BV = torch.softmax(scores_BV, 1)
             total -= gradient_BV[of_targets].float().clamp(min=_LEAST_PROBABILITY).log().sum()
-            if (sizes_B != 1).any():
-                gradient_BV *= sizes_B[:, None]
-            gradient_BV.index_put_(of_targets, gradient_BV.new_tensor(-1.0), accumulate=True)
-            queries_gradient_ND[block] = gradient_BV @ rows_VD
-            items_gradient_VD += gradient_BV.T @ scaled_ND[block]
+            # A target's gradient: as a list has `size` of them, all of its row is made a `size`th and weighed below.
+            shares_E = -sizes_B.to(gradient_BV.dtype).reciprocal()[of_targets[0]]
+            gradient_BV.index_put_(of_targets, shares_E, accumulate=True)
+            queries_gradient_ND[block] = (gradient_BV @ rows_VD) * sizes_B[:, None]
+            items_gradient_VD += gradient_BV.T @ (scaled_ND[block] * sizes_B[:, None])
         count = len(targets_E)
         ctx.save_for_backward(queries_gradient_ND / (count * temperature), items_gradient_VD / count)
         return total / count

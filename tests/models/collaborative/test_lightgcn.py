@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -70,6 +71,20 @@ def test_scores_can_be_cosines() -> None:
     expected = torch.cosine_similarity(users[:, None], items[None], dim=2)
     served = network.recommender()
     torch.testing.assert_close(torch.from_numpy(served.users_UD @ served.items_VD.T), expected.detach())
+
+
+def test_what_serves_it_knows_how_many_took_an_item() -> None:
+    lists = ItemLists.of([[0, 1], [1]])  # item 2 was taken by nobody
+    generator = torch.Generator().manual_seed(0)
+    served = LightGCN(lists, 3, dimension=3, popularity=0.5, generator=generator).recommender()
+    np.testing.assert_allclose(served.bias_V, [0, 0.5 * np.log(2), 0], rtol=1e-6)
+
+
+def test_first_values_have_the_scale_that_was_asked_for() -> None:
+    lists = ItemLists.of([[0, 1]] * 500)
+    generator = torch.Generator().manual_seed(0)
+    network = LightGCN(lists, 500, dimension=8, first_scale=0.01, generator=generator)
+    assert network.table_ND.std().item() == pytest.approx(0.01, rel=0.05)
 
 
 def test_what_serves_it_scores_alike() -> None:

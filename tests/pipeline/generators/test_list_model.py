@@ -71,7 +71,8 @@ class TestGraph(GeneratorContract):
     def build(self) -> Generator:
         parity_VD = np.eye(2, dtype=np.float32)[np.arange(NUM_FITTED) % 2]
         visitors, _ = KnownVisitors.of_ids(["ann"])
-        graph = GraphFactors(np.ones((1, 2), np.float32), parity_VD, parity_VD, normalize=False)
+        bias_V = np.zeros(NUM_FITTED, np.float32)
+        graph = GraphFactors(np.ones((1, 2), np.float32), parity_VD, parity_VD, bias_V, normalize=False)
         return ListModelGenerator("mine", graph, KNOWN_V, visitors)
 
 

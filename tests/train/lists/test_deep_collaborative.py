@@ -260,9 +260,12 @@ def test_attention_reads_components() -> None:
 
 
 @pytest.mark.parametrize(("layers", "normalize"), [(0, False), (1, False), (3, False), (2, True)])
-def test_lightgcn_folds_histories_in_to_what_it_was_trained_to(layers: int, normalize: bool) -> None:
+@pytest.mark.parametrize("popularity", [0.0, 0.1])
+def test_lightgcn_folds_histories_in_to_what_it_was_trained_to(layers: int, normalize: bool, popularity: float) -> None:
     split = checkerboard_world()
-    spec = LightGcnSpec(kind="lightgcn", batch_size=64, dimension=8, layers=layers, normalize=normalize)
+    spec = LightGcnSpec(
+        kind="lightgcn", batch_size=64, dimension=8, layers=layers, normalize=normalize, popularity=popularity
+    )
     network = build_lightgcn(spec, split, seed=1).network
     assert isinstance(network, LightGCN)
     nothing = targets_of(np.zeros(len(split.train), np.int64))
@@ -270,4 +273,4 @@ def test_lightgcn_folds_histories_in_to_what_it_was_trained_to(layers: int, norm
     folded, trained = network.folding_recommender(), network.recommender()
     np.testing.assert_allclose(folded.score(asked), trained.score(asked), atol=1e-6)
     strangers = replace(asked, users_R=np.full(len(split.train), NOBODY))
-    assert folded.score(strangers).any() == (layers > 0), "without a step to neighbours a history says nothing"
+    assert folded.score(strangers).any() == (layers > 0 or popularity > 0), "without a step histories say nothing"

@@ -6,7 +6,8 @@ The mean over layers of the normalized adjacency's powers is a symmetric matrix 
 table. So the gradient of the table is M times the gradient of the vectors: the way back is the way there.
 
 Deviations from the paper: under autocast the steps to neighbours read and make bfloat16 values; scores may be cosines,
-as Wu et al., "On the effectiveness of sampled softmax loss for item recommendation", TOIS 2024, has them.
+as Wu et al., "On the effectiveness of sampled softmax loss for item recommendation", TOIS 2024, has them; what serves
+may add a share of the log of how many took an item.
 
 Legend of shapes: U users, V items, N nodes (users, then items), L directed edges, D dimension, B positives, C items of
 an example.
@@ -37,6 +38,7 @@ class LightGCN(nn.Module):
         num_layers: Steps to neighbours; 0 is matrix factorization.
         first_scale: Standard deviation of the first values.
         normalize: Vectors have the length 1, so that scores are cosines.
+        popularity: Times the log of how many took an item, it is added to what serves; training does without.
         generator: Draws them.
     """
 
@@ -49,6 +51,7 @@ class LightGCN(nn.Module):
         num_layers: int = 3,
         first_scale: float = 0.1,
         normalize: bool = False,
+        popularity: float = 0.0,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
@@ -56,6 +59,8 @@ class LightGCN(nn.Module):
         table_ND = torch.randn(len(lists) + num_items, dimension, generator=generator) * first_scale
         self.table_ND = nn.Parameter(table_ND)
         taken = lists.counts(num_items)
+        counts_V = np.bincount(taken.indices, minlength=num_items)
+        self._bias_V = (popularity * np.log(np.maximum(counts_V, 1))).astype(np.float32)
         items_of_users, users_of_items = taken, taken.T.tocsr()
         neighbours_L = np.concatenate([items_of_users.indices + len(lists), users_of_items.indices])
         starts_N1 = np.concatenate([items_of_users.indptr, users_of_items.indptr[1:] + taken.nnz])
@@ -84,8 +89,7 @@ class LightGCN(nn.Module):
     def recommender(self) -> UserFactors:
         """What serves it."""
         users_UD, items_VD = self.vectors()
-        bias_V = np.zeros(len(items_VD), np.float32)
-        return UserFactors(users_UD.detach().numpy(), items_VD.detach().numpy(), bias_V)
+        return UserFactors(users_UD.detach().numpy(), items_VD.detach().numpy(), self._bias_V)
 
     def folding_recommender(self) -> GraphFactors:
         """What serves it where histories grow: the same on those of the training lists.
@@ -100,7 +104,7 @@ class LightGCN(nn.Module):
             shares_ND = self.propagate(self.table_ND, self.num_layers - 1) * self.num_layers * self.scale_N1 / averaged
         arrays = [own_UD, shares_ND[self.num_users :], self.vectors()[1]]
         own, shares, items = (array.detach().numpy().copy() for array in arrays)
-        return GraphFactors(own, shares, items, normalize=self.normalize)
+        return GraphFactors(own, shares, items, self._bias_V, normalize=self.normalize)
 
     def penalty(self, users_B: Tensor, items_BC: Tensor) -> Tensor:
         """The squared length of the table's rows that the examples name, as often as they do: a mean over examples."""

@@ -17,7 +17,7 @@ from aisle.pipeline.list_recommenders.interactions import taken_matrix
 
 
 class GraphFactors:
-    """The inner product of items with the asker's vector: own share + the sum of the history's shares / root of n.
+    """The inner product of items with the asker's vector, own share + the sum of the history's shares / root of n.
 
     So a node's vector comes about from its neighbours in the graph: on the history that was trained on it is the
     trained one, and a later history is felt. One who was not trained on has no share of their own.
@@ -26,6 +26,7 @@ class GraphFactors:
         own_UD: Each user's own share.
         shares_VD: What each item brings to one who took it.
         items_VD: One vector per item.
+        bias_V: Added to each item's scores.
         normalize: Whether the asker's vector is scaled to length 1.
     """
 
@@ -36,13 +37,15 @@ class GraphFactors:
         own_UD: NDArray[np.float32],
         shares_VD: NDArray[np.float32],
         items_VD: NDArray[np.float32],
+        bias_V: NDArray[np.float32],
         *,
         normalize: bool,
     ) -> None:
-        self.own_UD, self.shares_VD, self.items_VD, self.normalize = own_UD, shares_VD, items_VD, normalize
+        self.own_UD, self.shares_VD, self.items_VD = own_UD, shares_VD, items_VD
+        self.bias_V, self.normalize = bias_V, normalize
 
     def score(self, questions: Questions) -> NDArray[np.float32]:
-        """Scores [R, V]; 0 for one who was not trained on and took nothing."""
+        """Scores [R, V]; the bias alone for one who was not trained on and took nothing."""
         taken_RV = taken_matrix(questions.histories, len(self.items_VD))
         counts_R = np.maximum(np.diff(taken_RV.indptr), 1).astype(np.float32)
         vectors_RD = np.asarray(sparse.diags_array(counts_R**-0.5) @ taken_RV @ self.shares_VD, np.float32)
@@ -50,21 +53,23 @@ class GraphFactors:
         vectors_RD[is_known_R] += self.own_UD[questions.users_R[is_known_R]]
         if self.normalize:
             vectors_RD /= np.maximum(np.linalg.norm(vectors_RD, axis=1, keepdims=True), 1e-12)
-        scores_RV: NDArray[np.float32] = vectors_RD @ self.items_VD.T
+        scores_RV: NDArray[np.float32] = vectors_RD @ self.items_VD.T + self.bias_V
         return scores_RV
 
     def of_users(self, users_N: NDArray[np.int64]) -> GraphFactors:
         """The same, which knows these users alone, in this order."""
-        return GraphFactors(self.own_UD[users_N], self.shares_VD, self.items_VD, normalize=self.normalize)
+        own_ND = self.own_UD[users_N]
+        return GraphFactors(own_ND, self.shares_VD, self.items_VD, self.bias_V, normalize=self.normalize)
 
     def save(self, writer: BundleWriter, folder: str) -> None:
         """Write the vectors below a folder of a bundle."""
         writer.write_json(f"{folder}/graph", {"normalize": self.normalize})
-        writer.write_arrays(f"{folder}/factors", {"own": self.own_UD, "shares": self.shares_VD, "items": self.items_VD})
+        arrays = {"own": self.own_UD, "shares": self.shares_VD, "items": self.items_VD, "bias": self.bias_V}
+        writer.write_arrays(f"{folder}/factors", arrays)
 
     @classmethod
     def load(cls, bundle: Bundle, folder: str) -> Self:
         """Read the vectors, memory-mapped."""
         arrays = bundle.read_arrays(f"{folder}/factors")
         normalize = bundle.read_json(f"{folder}/graph")["normalize"]
-        return cls(arrays["own"], arrays["shares"], arrays["items"], normalize=normalize)
+        return cls(arrays["own"], arrays["shares"], arrays["items"], arrays["bias"], normalize=normalize)

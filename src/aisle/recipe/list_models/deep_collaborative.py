@@ -93,7 +93,8 @@ class LightGcnSpec(PairExamplesSpec):
 
     With ``loss: bpr``, the paper's, a step takes ``batch_size`` interactions. With ``softmax`` it takes so many users,
     and tells what each of them took from all items, so that ``negatives`` are not drawn. Each step goes through the
-    whole graph, so that large batches are cheap.
+    whole graph, so that large batches are cheap. ``popularity`` times the log of how many took an item is added to the
+    scores of what serves: of cosines, which hold little of it.
     """
 
     kind: Literal["lightgcn"]
@@ -105,6 +106,8 @@ class LightGcnSpec(PairExamplesSpec):
     loss: Literal["bpr", "softmax"] = "bpr"
     normalize: Annotated[bool, Field(description="scores are cosines; the temperature makes them sharp")] = False
     temperature: Annotated[PositiveFloat, Field(description="scores are divided by it before the loss")] = 1.0
+    popularity: NonNegativeFloat = 0.0
+    first_scale: Annotated[PositiveFloat, Field(description="standard deviation of the first values of vectors")] = 0.1
 
     @model_validator(mode="after")
     def _draws_what_is_told(self) -> Self:

@@ -110,7 +110,9 @@ def build_lightgcn(
         split.num_items,
         dimension=spec.dimension,
         num_layers=spec.layers,
+        first_scale=spec.first_scale,
         normalize=spec.normalize,
+        popularity=spec.popularity,
         generator=_generator(seed),
     )
     if spec.loss == "bpr":
@@ -120,7 +122,7 @@ def build_lightgcn(
         users_UD, items_VD = network.vectors()
         users_BD = functional.embedding(batch.users_B, users_UD)
         told = full_softmax_of_lists(users_BD, items_VD, batch.items_E, batch.starts_B1, spec.temperature)
-        return told + spec.l2 / 2 * network.penalty(batch.users_E, batch.items_E)
+        return told + spec.l2 / 2 * network.penalty(batch.users_E, batch.items_E) if spec.l2 else told
 
     examples = ListExamples(split.train, batch_size=spec.batch_size, seed=seed)
     return PairTrainee(network, examples, loss=loss, recommender=network.recommender)
