@@ -10,6 +10,7 @@ from aisle.recipe.indexes import ExactSpec, IndexSpec
 from aisle.recipe.list_models.candidates import ByCandidateSpec
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
+    CoreSpec,
     Gru4RecSpec,
     HstuSpec,
     ItemLossSpec,
@@ -194,7 +195,7 @@ class SequenceSpec(Strict):
 
     kind: Literal["sequence"]
     model: Annotated[
-        SasrecSpec | HstuSpec | Gru4RecSpec | YoutubeDnnSpec | Bert4RecSpec | ByCandidateSpec,
+        SasrecSpec | HstuSpec | Gru4RecSpec | CoreSpec | YoutubeDnnSpec | Bert4RecSpec | ByCandidateSpec,
         Field(discriminator="kind"),
     ] = SasrecSpec(
         kind="sasrec",

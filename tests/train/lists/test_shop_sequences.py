@@ -30,6 +30,7 @@ from aisle.recipe.list_models.candidates import (
 )
 from aisle.recipe.list_models.sequential import (
     Bert4RecSpec,
+    CoreSpec,
     Gru4RecSpec,
     HstuSpec,
     ItemLossSpec,
@@ -49,6 +50,7 @@ MODELS: dict[str, SequenceModelSpec | CandidateModelSpec] = {
     "sasrec": SasrecSpec(kind="sasrec", dim=16, max_length=5, num_blocks=1, dropout=0, batch_size=16, loss=LOSS),
     "hstu": HstuSpec(kind="hstu", dim=16, max_length=5, num_layers=1, dropout=0, batch_size=16, loss=LOSS),
     "gru4rec": Gru4RecSpec(kind="gru4rec", dim=16, max_length=5, dropout=0, batch_size=16, loss=LOSS),
+    "core": CoreSpec(kind="core", dim=16, max_length=5, dropout=0, batch_size=16, loss=LOSS),
     "youtube-dnn": YoutubeDnnSpec(
         kind="youtube-dnn", dim=16, max_length=5, hidden=[16], dropout=0, batch_size=16, loss=LOSS
     ),
@@ -133,6 +135,18 @@ def test_so_do_others(model: str, epochs: int, snapshot: Snapshot) -> None:
     generator = fit(snapshot, model, epochs=epochs)
     assert [next_of(generator, 2 + item) for item in range(NUM_ITEMS)] == [3, 4, 5, 6, 7, 2]
     assert generator.scorer.known_V.tolist() == [False, False, *[True] * NUM_ITEMS, False]
+
+
+def test_a_mean_of_own_items_tells_what_is_near_them(snapshot: Snapshot) -> None:
+    """Behind a single item CORE puts that item first; behind two of the cycle, of all others, what comes next."""
+    generator = fit(snapshot, "core", epochs=60)
+    assert [next_of(generator, 2 + item) for item in range(NUM_ITEMS)] == [2, 3, 4, 5, 6, 7]
+    for item in range(NUM_ITEMS):
+        before, last, behind = (2 + (item + step) % NUM_ITEMS for step in range(3))
+        eligible_V = np.ones(NUM_ITEMS + 3, np.bool_)
+        eligible_V[[before, last]] = False
+        query = query_of((before, 2.0), (last, 1.0), num_rows=NUM_ITEMS + 3)
+        assert generator.candidates(query, 1, eligible_V).rows_k[0] == behind
 
 
 def test_the_ranker_of_actions_proposes_what_is_bought_and_reads_what_was(tmp_path: Path) -> None:
