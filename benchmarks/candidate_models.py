@@ -32,11 +32,14 @@ STUDIES = {
                 *("train.epochs=24", "train.learning_rate=3e-3", "train.schedule=linear", "train.evaluate_every=4"),
             ),
             "din": (*_BASE, "model.kind=din", *_TRAINING),
+            "din, longer": (*_BASE, "model.kind=din", *_TRAINING, "model.positions=20"),
             "bst": (*_BASE, "model.kind=bst", *_TRAINING),
             "bst, longer": (*_BASE, "model.kind=bst", *_TRAINING, "model.positions=20", "train.epochs=20"),
             "dien": (*_BASE, "model.kind=dien", *_TRAINING),
             "hstu-ranker": (*_BASE, "model.kind=hstu-ranker", *_TRAINING),
         },
-        pairs=tuple((method, "popularity") for method in ("din", "bst", "bst, longer", "dien", "hstu-ranker")),
+        pairs=tuple(
+            (method, "popularity") for method in ("din", "din, longer", "bst", "bst, longer", "dien", "hstu-ranker")
+        ),
     ),
 }
