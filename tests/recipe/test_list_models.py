@@ -75,3 +75,8 @@ def test_lightgcn_draws_no_negatives_for_a_softmax_over_all_items() -> None:
     assert make_list_recipe(TRAIN, model).model.negatives == 4
     with pytest.raises(ConfigError, match=r"negatives: expected none with loss softmax .*, received 4; take loss bpr"):
         make_list_recipe(TRAIN, {**model, "loss": "softmax"})
+
+
+def test_the_ranker_of_actions_has_no_mlp() -> None:
+    with pytest.raises(ConfigError, match=r"unknown key 'model\.hstu-ranker\.hidden'"):
+        make_list_recipe(TRAIN, {"kind": "hstu-ranker", "hidden": [64]})

@@ -21,9 +21,6 @@ class CandidateModelSpec(Strict):
     positions: PositiveInt | None = None
     dim: PositiveInt = 32
     max_length: Annotated[int, Field(ge=2)] = 50
-    hidden: Annotated[list[PositiveInt], Field(description="hidden sizes of the MLP over candidate and interest")] = [
-        64
-    ]
     dropout: Annotated[float, Field(ge=0, lt=1, description="share of values that training drops")] = 0.0
     loss: ItemLossSpec = ItemLossSpec(negatives=64, popularity_power=0.5, log_q=True)
 
