@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from aisle.nn.short_floats import float_array
 from aisle.nn.tables.gather_kernel import gather_rows
+from aisle.nn.tables.huge_pages import ask_for_huge_pages
 from aisle.pipeline.tables import FullLookup
 
 #: Takes the ids [N] that a batch looked up and the gradients [N, D] of their vectors; an id may come several times.
@@ -34,7 +35,7 @@ class FullTable(nn.Module):
 
     def __init__(self, num_embeddings: Sequence[int], embedding_dim: int, *, generator: torch.Generator) -> None:
         super().__init__()
-        weight_RD = torch.empty(sum(num_embeddings), embedding_dim)
+        weight_RD = ask_for_huge_pages(torch.empty(sum(num_embeddings), embedding_dim))
         for rows_RD in weight_RD.split(list(num_embeddings)):  # type: ignore[no-untyped-call]
             bound = len(rows_RD) ** -0.5
             rows_RD.uniform_(-bound, bound, generator=generator)

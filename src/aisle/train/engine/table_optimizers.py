@@ -17,6 +17,7 @@ from torch import Tensor
 
 from aisle.nn.short_floats import float_array
 from aisle.nn.tables import FullTable
+from aisle.nn.tables.huge_pages import ask_for_huge_pages
 from aisle.train.engine import row_kernels
 from aisle.train.engine.row_kernels import (
     ADAGRAD_EPSILON,
@@ -196,7 +197,7 @@ class _TableState:
         self._table = table
         self._weight_RD = table.weight.detach()  # the same memory
         self._rule = rule
-        self.state = rule.state(self._weight_RD)
+        self.state = {name: ask_for_huge_pages(value) for name, value in rule.state(self._weight_RD).items()}
         num_seen = len(self._weight_RD) if has_penalty else 0
         self.seen_R = torch.zeros(num_seen, dtype=torch.int32, device=self._weight_RD.device)
         self.pending: list[tuple[Tensor, Tensor]] = []
