@@ -25,11 +25,6 @@ _PIECES = 64
 _AT_ONCE = 4
 
 
-def padded(count: int) -> int:
-    """The next number that is whole lanes."""
-    return -(-count // lanes.NUM) * lanes.NUM
-
-
 @compiled
 def dot_pairs(dense_BE: Floats16Or32, embedded_BSE: Floats16Or32, dim: int, out_BI: Floats16Or32) -> None:
     """Write, of each example, the dense vector's ``dim`` numbers and behind them the product of each pair.
@@ -43,9 +38,9 @@ def dot_pairs(dense_BE: Floats16Or32, embedded_BSE: Floats16Or32, dim: int, out_
         pairs_P = np.empty(width * width // 2 + lanes.NUM, out_BI.dtype)
         for b in range(piece * num_examples // _PIECES, (piece + 1) * num_examples // _PIECES):
             _read(dense_BE, embedded_BSE, b, vectors_WE)
-            for f in range(num_embedded + 1):
+            for f in range(0, width, lanes.NUM):
                 for e in range(0, depth, lanes.NUM):
-                    lanes.spread(turned_EW, e * width + f, width, lanes.load(vectors_WE, f * depth + e))
+                    lanes.transpose(vectors_WE, f * depth + e, depth, turned_EW, e * width + f, width)
             _multiply(vectors_WE, turned_EW, num_embedded + 1, pairs_P)
             out_BI[b, :dim] = dense_BE[b, :dim]
             out_BI[b, dim:] = pairs_P[: out_BI.shape[1] - dim]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional
 
-from aisle.nn import dot_kernels
+from aisle.nn import dot_kernels, lanes
 from aisle.nn.short_floats import KERNEL_TYPES, float_array
 
 
@@ -143,5 +143,5 @@ class _DenseDots(torch.autograd.Function):
 
 def _in_whole_lanes(vectors: Tensor) -> Tensor:
     """Contiguous vectors, with zeros behind them where a kernel would read on."""
-    padding = dot_kernels.padded(vectors.shape[-1]) - vectors.shape[-1]
+    padding = lanes.padded(vectors.shape[-1]) - vectors.shape[-1]
     return (functional.pad(vectors, (0, padding)) if padding else vectors).contiguous()  # to pad by nothing is to copy

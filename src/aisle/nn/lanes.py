@@ -37,6 +37,11 @@ class _LanesModel(models.PrimitiveModel):
         super().__init__(manager, kind, _FLOATS)  # type: ignore[no-untyped-call]  # Numba has types in part
 
 
+def padded(count: int) -> int:
+    """The next number that is whole lanes."""
+    return -(-count // NUM) * NUM
+
+
 def _for_kernels(function: Callable[..., Code]) -> Any:
     """What kernels call: the function says of which types, and writes the code."""
     return intrinsic(function)
@@ -84,17 +89,36 @@ def store(typing: Any, array: Any, at: Any, lanes: Any) -> Code:
 
 
 @_for_kernels
-def spread(typing: Any, array: Any, at: Any, step: Any, lanes: Any) -> Code:
-    """``spread(array, at, step, lanes)``: write them ``step`` places apart, to an array of float32."""
+def transpose(typing: Any, array: Any, at: Any, step: Any, out: Any, out_at: Any, out_step: Any) -> Code:
+    """``transpose(array, at, step, out, out_at, out_step)``: sixteen times sixteen numbers, both of float32.
+
+    Rows begin ``step`` places apart in ``array``, columns, which are written as rows, ``out_step`` apart in ``out``.
+    """
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         place = _place(context, builder, signature, values)
-        for lane in range(NUM):
-            builder.store(builder.extract_element(values[3], ir.Constant(ir.IntType(32), lane)), place)
+        rows = []
+        for _ in range(NUM):
+            rows.append(builder.load(builder.bitcast(place, _FLOATS.as_pointer()), align=4))
             place = builder.gep(place, [values[2]])
+        for half in (8, 4, 2, 1):  # squares of so many rows and columns beside the diagonal change places
+            upper = _constant([lane if not lane & half else NUM + lane - half for lane in range(NUM)])
+            lower = _constant([lane + half if not lane & half else NUM + lane for lane in range(NUM)])
+            for row in (row for row in range(NUM) if not row & half):
+                pair = rows[row], rows[row + half]
+                rows[row] = builder.shuffle_vector(*pair, upper)
+                rows[row + half] = builder.shuffle_vector(*pair, lower)
+        place = _place(context, builder, signature, values, first=3)
+        for row in rows:
+            builder.store(row, builder.bitcast(place, _FLOATS.as_pointer()), align=4)
+            place = builder.gep(place, [values[5]])
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.intp, _LANES), code
+    return types.void(array, types.intp, types.intp, out, types.intp, types.intp), code
+
+
+def _constant(numbers: list[int]) -> Any:
+    return ir.Constant(_WORDS, numbers)
 
 
 @_for_kernels
@@ -113,20 +137,56 @@ def prefetch(typing: Any, array: Any, at: Any) -> Code:
 
 
 @_for_kernels
+def add(typing: Any, one: Any, other: Any) -> Code:
+    """``add(one, other)``: their sums."""
+    return _LANES(_LANES, _LANES), lambda context, builder, signature, values: builder.fadd(*values)
+
+
+@_for_kernels
+def multiply(typing: Any, one: Any, other: Any) -> Code:
+    """``multiply(one, other)``: their products."""
+    return _LANES(_LANES, _LANES), lambda context, builder, signature, values: builder.fmul(*values)
+
+
+@_for_kernels
+def total(typing: Any, lanes: Any) -> Code:
+    """``total(lanes)``: the sum of the sixteen, in an order that the processor likes."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        float32 = ir.FloatType()
+        reduce = _function(builder, ir.FunctionType(float32, [float32, _FLOATS]), f"llvm.vector.reduce.fadd.v{NUM}f32")
+        return builder.call(reduce, [ir.Constant(float32, 0.0), values[0]], fastmath=["reassoc"])
+
+    return types.float32(_LANES), code
+
+
+@_for_kernels
 def add_product(typing: Any, total: Any, factors: Any, at: Any, lanes: Any) -> Code:
     """``add_product(total, factors, at, lanes)``: ``total + factors[at] * lanes``; ``factors`` of float32."""
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        total_, _, _, lanes_ = values
         factor = builder.load(_place(context, builder, signature, values, first=1))
-        undefined = ir.Constant(_FLOATS, ir.Undefined)
-        one = builder.insert_element(undefined, factor, ir.Constant(ir.IntType(32), 0))
-        everywhere = builder.shuffle_vector(one, undefined, _all(_WORDS, 0))
-        kind = ir.FunctionType(_FLOATS, [_FLOATS] * 3)
-        fused = _function(builder, kind, f"llvm.fmuladd.v{NUM}f32")
-        return builder.call(fused, [everywhere, lanes_, total_])
+        return _total_and_product(builder, values[0], factor, values[3])
 
     return _LANES(_LANES, factors, types.intp, _LANES), code
+
+
+@_for_kernels
+def add_scaled(typing: Any, total: Any, factor: Any, lanes: Any) -> Code:
+    """``add_scaled(total, factor, lanes)``: ``total + factor * lanes``; ``factor`` is a float32."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _total_and_product(builder, *values)
+
+    return _LANES(_LANES, types.float32, _LANES), code
+
+
+def _total_and_product(builder: Any, total: Any, factor: Any, lanes: Any) -> Any:
+    undefined = ir.Constant(_FLOATS, ir.Undefined)
+    one = builder.insert_element(undefined, factor, ir.Constant(ir.IntType(32), 0))
+    everywhere = builder.shuffle_vector(one, undefined, _all(_WORDS, 0))
+    fused = _function(builder, ir.FunctionType(_FLOATS, [_FLOATS] * 3), f"llvm.fmuladd.v{NUM}f32")
+    return builder.call(fused, [everywhere, lanes, total])
 
 
 def _place(context: Any, builder: Any, signature: Any, values: Any, first: int = 0) -> Any:

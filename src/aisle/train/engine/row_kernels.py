@@ -4,7 +4,8 @@ A row's gradients are summed before it moves, however often the batch holds its 
 The ids are first dealt into buckets, so that a bucket's hash table and sums stay in a core's cache. A bucket owns its
 rows and keeps the order of its ids, so the result is the same for any number of threads.
 
-Legend of shapes: R rows, D numbers of a row, N looked up ids, C chunks of ids, K buckets, H places of hash tables.
+Legend of shapes: R rows, D numbers of a row, E the same padded to whole lanes, N looked up ids, U different ones of a
+bucket, C chunks of ids, K buckets, H places of hash tables.
 """
 
 from __future__ import annotations
@@ -40,16 +41,16 @@ class Room(NamedTuple):
     Attributes:
         starts_CK: Where each chunk's next id of a bucket goes.
         order_N: The places of the ids, bucket by bucket.
+        rows_N: The ids in that order; once a bucket is summed, its different rows, from where its ids started.
         places_H: Hash tables: where in ``rows_N`` a row stands.
-        rows_N: The different rows of each bucket, from where its ids start.
-        sums_ND: The sums of their gradients.
+        sums_NE: The sums of their gradients, zeros behind them.
     """
 
     starts_CK: Ids
     order_N: NDArray[np.int32]
-    places_H: NDArray[np.int32]
     rows_N: Ids
-    sums_ND: Floats
+    places_H: NDArray[np.int32]
+    sums_NE: Floats
 
 
 class RowGradients(NamedTuple):
@@ -77,9 +78,9 @@ def room_for(num_ids: int, dim: int) -> Room:
     return Room(
         np.empty((_NUM_CHUNKS + 1, _NUM_BUCKETS), np.int64),
         np.empty(num_ids, np.int32),
-        np.empty(4 * num_ids, np.int32),  # a bucket's table: the next power of 2 of twice its ids
         np.empty(num_ids, np.int64),
-        np.empty((num_ids, dim), np.float32),
+        np.empty(4 * num_ids, np.int32),  # a bucket's table: the next power of 2 of twice its ids
+        np.empty((num_ids, lanes.padded(dim)), np.float32),
     )
 
 
@@ -96,7 +97,7 @@ def deal(ids_N: Ids, room: Room) -> None:
             start += count
         room.starts_CK[_NUM_CHUNKS, bucket] = start
     for chunk in numba.prange(_NUM_CHUNKS):
-        _deal_chunk(chunk, ids_N, room.starts_CK, room.order_N)
+        _deal_chunk(chunk, ids_N, room)
 
 
 @compiled_part
@@ -107,11 +108,13 @@ def _count_chunk(chunk: int, ids_N: Ids, counts_CK: Ids) -> None:
 
 
 @compiled_part
-def _deal_chunk(chunk: int, ids_N: Ids, starts_CK: Ids, order_N: NDArray[np.int32]) -> None:
+def _deal_chunk(chunk: int, ids_N: Ids, room: Room) -> None:
     for n in range(chunk * len(ids_N) // _NUM_CHUNKS, (chunk + 1) * len(ids_N) // _NUM_CHUNKS):
-        bucket = _bucket(ids_N[n])
-        order_N[starts_CK[chunk, bucket]] = n
-        starts_CK[chunk, bucket] += 1
+        row = ids_N[n]
+        bucket = _bucket(row)
+        at = room.starts_CK[chunk, bucket]
+        room.order_N[at], room.rows_N[at] = n, row
+        room.starts_CK[chunk, bucket] = at + 1
 
 
 @compiled_part
@@ -121,47 +124,54 @@ def _bucket(row: int) -> int:
 
 @compiled_part
 def _sum_bucket(bucket: int, rows: RowGradients, room: Room) -> tuple[Ids, Floats]:
-    """Sum the gradients of a bucket's rows; gives the different rows [U] and their sums [U, D]."""
+    """Sum the gradients of a bucket's rows; gives the different rows [U] and their sums [U, E]."""
     first = room.starts_CK[_NUM_CHUNKS, bucket - 1] if bucket > 0 else 0
     end = room.starts_CK[_NUM_CHUNKS, bucket]
-    rows_N, sums_ND = room.rows_N[first:end], room.sums_ND[first:end]
+    rows_N, sums_NE = room.rows_N[first:end], room.sums_NE[first:end]
     num_places = min(end - first, 1)  # none for no ids: the place at ``first`` is another bucket's then
     while num_places < 2 * (end - first):  # at most half full
         num_places *= 2
     places_H, last = room.places_H[4 * first : 4 * first + num_places], num_places - 1
     places_H[:] = _FREE
-    count, dim = 0, sums_ND.shape[1]
-    for nth, n in enumerate(room.order_N[first:end], first):
-        if nth + _AHEAD < end:
-            lanes.prefetch(rows.gradient_ND, room.order_N[nth + _AHEAD] * dim)
-        row = rows.ids_N[n]
+    count, dim, width = 0, rows.gradient_ND.shape[1], sums_NE.shape[1]
+    whole = dim // lanes.NUM * lanes.NUM
+    for nth, n in enumerate(room.order_N[first:end]):
+        if first + nth + _AHEAD < end:
+            lanes.prefetch(rows.gradient_ND, room.order_N[first + nth + _AHEAD] * dim)
+        row = rows_N[nth]
         at = ((row * _GOLDEN) >> 8) & last
         while places_H[at] != _FREE and rows_N[places_H[at]] != row:
             at = (at + 1) & last
-        if places_H[at] == _FREE:
+        place = places_H[at]
+        if place == _FREE:
             places_H[at], rows_N[count] = count, row
             lanes.prefetch(rows.weight_RD, row * dim)
-            for d in range(dim):
-                sums_ND[count, d] = widened(rows.gradient_ND[n, d])
+            for d in range(0, whole, lanes.NUM):
+                lanes.store(sums_NE, count * width + d, lanes.load(rows.gradient_ND, n * dim + d))
+            sums_NE[count, whole:] = 0
+            for d in range(whole, dim):
+                sums_NE[count, d] = widened(rows.gradient_ND[n, d])
             count += 1
         else:
-            place = places_H[at]
-            for d in range(dim):
-                sums_ND[place, d] += widened(rows.gradient_ND[n, d])
+            for d in range(0, whole, lanes.NUM):
+                gradients = lanes.load(rows.gradient_ND, n * dim + d)
+                lanes.store(sums_NE, place * width + d, lanes.add(lanes.load(sums_NE, place * width + d), gradients))
+            for d in range(whole, dim):
+                sums_NE[place, d] += widened(rows.gradient_ND[n, d])
     if rows.l2 > 0:
-        _add_penalty(rows, rows_N[:count], sums_ND)
-    return rows_N[:count], sums_ND[:count]
+        _add_penalty(rows, rows_N[:count], sums_NE)
+    return rows_N[:count], sums_NE[:count]
 
 
 @compiled_part
-def _add_penalty(rows: RowGradients, rows_U: Ids, sums_UD: Floats) -> None:
+def _add_penalty(rows: RowGradients, rows_U: Ids, sums_UE: Floats) -> None:
     """Add what the penalty asks of each row since it was looked up last, but no more than all that it holds."""
     for place in range(len(rows_U)):
         row = rows_U[place]
         owed = np.float32(min(rows.l2 * (rows.step - rows.seen_R[row]), 1.0))
         rows.seen_R[row] = rows.step
-        for d in range(sums_UD.shape[1]):
-            sums_UD[place, d] += owed * rows.weight_RD[row, d]
+        for d in range(rows.weight_RD.shape[1]):
+            sums_UE[place, d] += owed * rows.weight_RD[row, d]
 
 
 @compiled
@@ -169,10 +179,10 @@ def sgd(rows: RowGradients, room: Room, rate: float) -> None:
     """Stochastic gradient descent."""
     rate32, weight_RD = np.float32(rate), rows.weight_RD
     for bucket in numba.prange(_NUM_BUCKETS):
-        rows_U, sums_UD = _sum_bucket(bucket, rows, room)
+        rows_U, sums_UE = _sum_bucket(bucket, rows, room)
         for place, row in enumerate(rows_U):
-            for d in range(sums_UD.shape[1]):
-                weight_RD[row, d] -= rate32 * sums_UD[place, d]
+            for d in range(weight_RD.shape[1]):
+                weight_RD[row, d] -= rate32 * sums_UE[place, d]
 
 
 @compiled
@@ -180,12 +190,12 @@ def adagrad(rows: RowGradients, room: Room, squares_RD: Floats, rate: float) -> 
     """Adagrad: a sum of squares for each number."""
     rate32, epsilon, weight_RD = np.float32(rate), np.float32(ADAGRAD_EPSILON), rows.weight_RD
     for bucket in numba.prange(_NUM_BUCKETS):
-        rows_U, sums_UD = _sum_bucket(bucket, rows, room)
+        rows_U, sums_UE = _sum_bucket(bucket, rows, room)
         for place, row in enumerate(rows_U):
             if place + _AHEAD < len(rows_U):
                 lanes.prefetch(squares_RD, rows_U[place + _AHEAD] * squares_RD.shape[1])
-            for d in range(sums_UD.shape[1]):
-                gradient = sums_UD[place, d]
+            for d in range(weight_RD.shape[1]):
+                gradient = sums_UE[place, d]
                 squares_RD[row, d] += gradient * gradient
                 weight_RD[row, d] -= rate32 * gradient / (np.sqrt(squares_RD[row, d]) + epsilon)
 
@@ -194,18 +204,24 @@ def adagrad(rows: RowGradients, room: Room, squares_RD: Floats, rate: float) -> 
 def row_wise_adagrad(rows: RowGradients, room: Room, squares_R1: Floats, rate: float) -> None:
     """Adagrad with one sum for each row, of its mean squares."""
     rate32, epsilon, weight_RD = np.float32(rate), np.float32(ADAGRAD_EPSILON), rows.weight_RD
+    dim, width = weight_RD.shape[1], room.sums_NE.shape[1]
+    whole = dim // lanes.NUM * lanes.NUM
     for bucket in numba.prange(_NUM_BUCKETS):
-        rows_U, sums_UD = _sum_bucket(bucket, rows, room)
+        rows_U, sums_UE = _sum_bucket(bucket, rows, room)
         for place, row in enumerate(rows_U):
             if place + _AHEAD < len(rows_U):
                 lanes.prefetch(squares_R1, rows_U[place + _AHEAD])
-            sum_D, total = sums_UD[place], np.float32(0)
-            for d in range(len(sum_D)):
-                total += sum_D[d] * sum_D[d]
-            squares_R1[row, 0] += total / np.float32(len(sum_D))
-            factor = rate32 / (np.sqrt(squares_R1[row, 0]) + epsilon)
-            for d in range(len(sum_D)):
-                weight_RD[row, d] -= factor * sum_D[d]
+            squares = lanes.zeros()
+            for e in range(0, width, lanes.NUM):
+                sums = lanes.load(sums_UE, place * width + e)
+                squares = lanes.add(squares, lanes.multiply(sums, sums))
+            squares_R1[row, 0] += lanes.total(squares) / np.float32(dim)
+            factor = -rate32 / (np.sqrt(squares_R1[row, 0]) + epsilon)
+            for d in range(0, whole, lanes.NUM):
+                sums, weights = lanes.load(sums_UE, place * width + d), lanes.load(weight_RD, row * dim + d)
+                lanes.store(weight_RD, row * dim + d, lanes.add_scaled(weights, factor, sums))
+            for d in range(whole, dim):
+                weight_RD[row, d] += factor * sums_UE[place, d]
 
 
 @compiled
@@ -216,13 +232,13 @@ def adam(rows: RowGradients, room: Room, means_RD: Floats, squares_RD: Floats, r
     rate32, correction = np.float32(rate / (1 - beta1**rows.step)), np.float32(1 / (1 - beta2**rows.step))
     weight_RD = rows.weight_RD
     for bucket in numba.prange(_NUM_BUCKETS):
-        rows_U, sums_UD = _sum_bucket(bucket, rows, room)
+        rows_U, sums_UE = _sum_bucket(bucket, rows, room)
         for place, row in enumerate(rows_U):
             if place + _AHEAD < len(rows_U):
                 lanes.prefetch(means_RD, rows_U[place + _AHEAD] * means_RD.shape[1])
                 lanes.prefetch(squares_RD, rows_U[place + _AHEAD] * squares_RD.shape[1])
-            for d in range(sums_UD.shape[1]):
-                gradient = sums_UD[place, d]
+            for d in range(weight_RD.shape[1]):
+                gradient = sums_UE[place, d]
                 means_RD[row, d] += mean_rate * (gradient - means_RD[row, d])
                 squares_RD[row, d] += square_rate * (gradient * gradient - squares_RD[row, d])
                 scale = np.sqrt(squares_RD[row, d] * correction) + epsilon
