@@ -26,6 +26,7 @@ from aisle.nn.mlp import MLP
 from aisle.progress import Progress, silent
 from aisle.studies.device_limits import measure_limits
 from aisle.studies.loader_speed import measure_loader
+from aisle.train.engine.allocator import keep_freed_memory
 from aisle.train.engine.batches import Batch, Batches, RankerRows
 from aisle.train.engine.devices import DeviceName, device_label, synchronize, training_device
 from aisle.train.engine.optimizers import Optimizers, OptimizerSettings
@@ -96,6 +97,7 @@ def measure_training_speed(settings: SpeedSettings, progress: Progress = silent)
     Raises:
         ConfigError: the device is not there.
     """
+    keep_freed_memory()  # as training does; it serves all variants
     threads = torch.get_num_threads()
     torch.set_num_threads(settings.threads or threads)
     try:
