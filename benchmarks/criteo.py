@@ -209,6 +209,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a directory that keeps the runs, to go on from")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the file is written")
     arguments = parser.parse_args()
+    unknown = sorted({*(arguments.only or [])} - {*MODELS, *PLAIN})
+    if unknown:
+        parser.error(f"--only: expected some of {'; '.join([*MODELS, *PLAIN])}, received {'; '.join(unknown)}")
     path, seeds = arguments.results / "criteo.json", arguments.seeds
     kept = nullcontext(arguments.keep) if arguments.keep else tempfile.TemporaryDirectory(prefix="aisle-criteo-")
     with kept as folder:

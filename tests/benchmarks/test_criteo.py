@@ -73,3 +73,12 @@ def test_what_is_measured_alone_leaves_the_other_rows(tmp_path: Path, monkeypatc
     assert measured_with == {"logistic": first, "dlrm": first, "fm": first, "dcn": second, "dnn": second}
     with pytest.raises(ConfigError, match="name another folder by --results"):
         _main(monkeypatch, tmp_path, "--only", "fm", "--seeds", "0,1")
+
+
+def test_an_unknown_model_is_named_beside_those_there_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        _main(monkeypatch, tmp_path, "--only", "fm;dlmr")
+    told = capsys.readouterr().err
+    assert "received dlmr" in told and "dlrm, smaller layers" in told
