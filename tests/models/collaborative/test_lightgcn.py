@@ -15,14 +15,13 @@ LISTS = ItemLists.of([[0, 1], [1]])
 
 def network_of(num_layers: int, lists: ItemLists = LISTS, num_items: int = 2, *, normalize: bool = False) -> LightGCN:
     generator = torch.Generator().manual_seed(0)
-    network = LightGCN(lists, num_items, dimension=3, num_layers=num_layers, normalize=normalize, generator=generator)
-    return network.double()
+    return LightGCN(lists, num_items, dimension=3, num_layers=num_layers, normalize=normalize, generator=generator)
 
 
 def adjacency() -> torch.Tensor:
     """Each edge over the root of both degrees; degrees are 2, 1 of users and 1, 2 of items."""
     edges = {(0, 2): (2 * 1) ** -0.5, (0, 3): (2 * 2) ** -0.5, (1, 3): (1 * 2) ** -0.5}
-    matrix = torch.zeros(4, 4, dtype=torch.double)
+    matrix = torch.zeros(4, 4)
     for (one, other), value in edges.items():
         matrix[one, other] = matrix[other, one] = value
     return matrix
@@ -35,7 +34,7 @@ def test_vectors_are_means_over_layers(num_layers: int) -> None:
     for _ in range(num_layers):
         layers.append(adjacency() @ layers[-1])
     expected = torch.stack(layers).mean(dim=0)
-    torch.testing.assert_close(torch.cat(network.vectors()), expected, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(torch.cat(network.vectors()), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_way_back_is_the_gradient() -> None:
@@ -47,7 +46,7 @@ def test_the_way_back_is_the_gradient() -> None:
     vectors = (table + adjacency() @ table + adjacency() @ adjacency() @ table) / 3
     scores = (vectors[users][:, None] * vectors[2:][items]).sum(dim=2)
     scores.square().sum().backward()
-    torch.testing.assert_close(received, table.grad, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(received, table.grad, rtol=1e-5, atol=1e-6)
 
 
 def test_nodes_without_edges_keep_their_share() -> None:

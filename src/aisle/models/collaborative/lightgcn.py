@@ -24,6 +24,8 @@ from torch.nn import functional
 
 from aisle.data.item_lists import ItemLists
 from aisle.models.collaborative.vector_pairs import pair_scores
+from aisle.nn.graph_kernel import add_neighbours
+from aisle.nn.short_floats import float_array
 from aisle.retrieval.collaborative import UserFactors
 from aisle.retrieval.networks import GraphFactors
 
@@ -118,16 +120,15 @@ class LightGCN(nn.Module):
         num_layers = self.num_layers if num_layers is None else num_layers
         low = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else table_ND.dtype
         # A layer is S A S times the one before, with S the scales: all but the outer ones are put together.
-        inner_N1 = self.scale_N1.square().to(low)
-        layer_ND, total_ND = (table_ND * self.scale_N1).to(low), torch.zeros_like(table_ND)
-        for number in range(num_layers):
-            sums_ND = functional.embedding_bag(
-                self.neighbours_L, layer_ND, self.starts_N1, mode="sum", include_last_offset=True
-            )
-            total_ND += sums_ND
-            if number + 1 < num_layers:
-                layer_ND = sums_ND * inner_N1
-        return total_ND.mul_(self.scale_N1).add_(table_ND).div_(num_layers + 1)
+        inner_N = self.scale_N1.square()[:, 0].numpy()
+        layer_ND, total_ND = torch.empty_like(table_ND, dtype=low), torch.zeros_like(table_ND)
+        torch.mul(table_ND.detach(), self.scale_N1, out=layer_ND)
+        next_ND = torch.empty_like(layer_ND)
+        edges = self.neighbours_L.numpy(), self.starts_N1.numpy()
+        for _ in range(num_layers):
+            add_neighbours(*edges, float_array(layer_ND), inner_N, total_ND.numpy(), float_array(next_ND))
+            layer_ND, next_ND = next_ND, layer_ND
+        return torch.addcmul(table_ND.detach(), total_ND, self.scale_N1).div_(num_layers + 1)
 
 
 class _Propagation(torch.autograd.Function):
