@@ -91,3 +91,22 @@ def test_what_serves_it_scores_alike() -> None:
     served = network.recommender()
     scores = network(torch.tensor([0, 1]), torch.tensor([[0, 1], [0, 1]]))
     torch.testing.assert_close(torch.from_numpy(served.users_UD @ served.items_VD.T), scores.detach())
+
+
+def test_first_values_can_be_the_strongest_directions_of_the_graph() -> None:
+    lists = ItemLists.of([[0, 1], [0, 1, 2], [3, 4], [3, 4]])  # two parts, of which one has a weak link
+    generator = torch.Generator().manual_seed(0)
+    network = LightGCN(lists, 6, dimension=8, first_scale=0.1, spectrum=True, generator=generator)
+    drawn = LightGCN(lists, 6, dimension=8, first_scale=0.1, generator=torch.Generator().manual_seed(0))
+    table, counts = network.table_ND.detach(), lists.counts(6).toarray()
+    scale = np.sqrt(np.maximum(counts.sum(1, keepdims=True), 1) * np.maximum(counts.sum(0), 1))
+    adjacency = np.zeros((10, 10), np.float32)
+    adjacency[:4, 4:] = counts / scale
+    adjacency += adjacency.T
+    values = np.linalg.norm(adjacency @ table.numpy()[:, :3], axis=0) / np.linalg.norm(table.numpy()[:, :3], axis=0)
+    np.testing.assert_allclose(values[:2], [1, 1], rtol=1e-5)  # one of each part
+    assert 0.1 < values[2] < 1
+    np.testing.assert_allclose(adjacency @ table.numpy()[:, :3], values * table.numpy()[:, :3], atol=1e-6)
+    assert table[9, :3].abs().max() < 1e-6  # item 5 was taken by nobody
+    assert table[:, :3].square().mean().sqrt().item() == pytest.approx(0.1, rel=1e-5)
+    assert torch.equal(table[:, 3:], drawn.table_ND[:, 3:])  # the graph has no more than three

@@ -103,6 +103,13 @@ class TestLightGcnOfAllItems(TrainedContract):
     )
 
 
+class TestLightGcnFromTheSpectrum(TrainedContract):
+    build = build_lightgcn
+    spec = LightGcnSpec(
+        kind="lightgcn", batch_size=10, dimension=8, layers=2, loss="softmax", normalize=True, first_values="spectrum"
+    )
+
+
 class TestAcf(TrainedContract):
     build = build_acf
     spec = AcfSpec(kind="acf", batch_size=64, dimension=8, attention=4, max_history=5)

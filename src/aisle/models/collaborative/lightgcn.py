@@ -7,7 +7,7 @@ table. So the gradient of the table is M times the gradient of the vectors: the 
 
 Deviations from the paper: under autocast the steps to neighbours read and make bfloat16 values; scores may be cosines,
 as Wu et al., "On the effectiveness of sampled softmax loss for item recommendation", TOIS 2024, has them; what serves
-may add a share of the log of how many took an item.
+may add a share of the log of how many took an item; first values may be the graph's spectrum.
 
 Legend of shapes: U users, V items, N nodes (users, then items), L directed edges, D dimension, B positives, C items of
 an example.
@@ -27,6 +27,7 @@ from aisle.models.collaborative.vector_pairs import pair_scores
 from aisle.nn.graph_kernel import add_neighbours
 from aisle.nn.short_floats import float_array
 from aisle.retrieval.collaborative import UserFactors
+from aisle.retrieval.collaborative.spectrum import graph_directions
 from aisle.retrieval.networks import GraphFactors
 
 
@@ -38,7 +39,8 @@ class LightGCN(nn.Module):
         num_items: V.
         dimension: D.
         num_layers: Steps to neighbours; 0 is matrix factorization.
-        first_scale: Standard deviation of the first values.
+        first_scale: Root of the mean square of the first values.
+        spectrum: First values are the strongest directions of the graph; missing: random.
         normalize: Vectors have the length 1, so that scores are cosines.
         popularity: Times the log of how many took an item, it is added to what serves; training does without.
         generator: Draws them.
@@ -52,15 +54,20 @@ class LightGCN(nn.Module):
         dimension: int = 64,
         num_layers: int = 3,
         first_scale: float = 0.1,
+        spectrum: bool = False,
         normalize: bool = False,
         popularity: float = 0.0,
         generator: torch.Generator,
     ) -> None:
         super().__init__()
         self.num_users, self.num_layers, self.normalize = len(lists), num_layers, normalize
-        table_ND = torch.randn(len(lists) + num_items, dimension, generator=generator) * first_scale
-        self.table_ND = nn.Parameter(table_ND)
         taken = lists.counts(num_items)
+        table_ND = torch.randn(len(lists) + num_items, dimension, generator=generator)
+        if spectrum:
+            seed = int(torch.randint(1 << 31, (), generator=generator))
+            spectrum_NK = torch.from_numpy(graph_directions(taken, dimension, seed=seed))
+            table_ND[:, : spectrum_NK.shape[1]] = spectrum_NK
+        self.table_ND = nn.Parameter(table_ND * first_scale)
         counts_V = np.bincount(taken.indices, minlength=num_items)
         self._bias_V = (popularity * np.log(np.maximum(counts_V, 1))).astype(np.float32)
         items_of_users, users_of_items = taken, taken.T.tocsr()

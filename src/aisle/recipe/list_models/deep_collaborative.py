@@ -107,7 +107,10 @@ class LightGcnSpec(PairExamplesSpec):
     normalize: Annotated[bool, Field(description="scores are cosines; the temperature makes them sharp")] = False
     temperature: Annotated[PositiveFloat, Field(description="scores are divided by it before the loss")] = 1.0
     popularity: NonNegativeFloat = 0.0
-    first_scale: Annotated[PositiveFloat, Field(description="standard deviation of the first values of vectors")] = 0.1
+    first_scale: Annotated[PositiveFloat, Field(description="root mean square of the first values of vectors")] = 0.1
+    first_values: Annotated[
+        Literal["random", "spectrum"], Field(description="drawn, or the strongest directions of the graph")
+    ] = "random"
 
     @model_validator(mode="after")
     def _draws_what_is_told(self) -> Self:

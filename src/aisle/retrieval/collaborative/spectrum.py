@@ -1,6 +1,6 @@
 """The strongest directions of a sparse matrix, as projections use them.
 
-Legend of shapes: R rows, V columns, D directions.
+Legend of shapes: R rows, V columns, N of both, D directions.
 """
 
 from __future__ import annotations
@@ -36,3 +36,30 @@ def strongest_directions(matrix_RV: sparse.csr_matrix, rank: int, *, seed: int) 
         _, values_D, directions_DV = svds(matrix_RV.astype(np.float32), k=rank, v0=start, tol=_TOLERANCE)
     kept_D = values_D > 1e-3 * values_D.max()
     return np.ascontiguousarray(directions_DV[kept_D].T, np.float32)
+
+
+def graph_directions(matrix_RV: sparse.csr_matrix, rank: int, *, seed: int) -> NDArray[np.float32]:
+    """The strongest directions [N, D] of a graph whose edges join rows to columns: eigenvectors of its adjacency.
+
+    An edge counts one over the root of both degrees. A direction is as long as the root of its eigenvalue; all of them
+    are scaled so that the mean square of the numbers is 1. Nodes without edges are 0.
+
+    Args:
+        matrix_RV: An edge wherever something is stored.
+        rank: How many at most, D; fewer where the graph has fewer.
+        seed: As that of ``strongest_directions``.
+    """
+    edges_RV = sparse.csr_matrix(
+        (np.ones(matrix_RV.nnz, np.float32), matrix_RV.indices, matrix_RV.indptr), matrix_RV.shape
+    )
+    of_rows, of_columns = (
+        sparse.diags_array(np.maximum(np.asarray(edges_RV.sum(axis=axis)).ravel(), 1) ** -0.5) for axis in (1, 0)
+    )
+    normalized_RV = sparse.csr_matrix(of_rows @ edges_RV @ of_columns)
+    columns_VD = strongest_directions(normalized_RV, rank, seed=seed)
+    rows_RD = normalized_RV @ columns_VD  # left singular vectors times singular values
+    values_D = np.linalg.norm(rows_RD, axis=0)
+    both_ND = np.concatenate([rows_RD / np.sqrt(values_D), columns_VD * np.sqrt(values_D)])
+    mean_square = np.square(both_ND).mean() if both_ND.size else 1.0
+    scaled_ND: NDArray[np.float32] = (both_ND / np.sqrt(mean_square)).astype(np.float32)
+    return scaled_ND

@@ -111,6 +111,7 @@ def build_lightgcn(
         dimension=spec.dimension,
         num_layers=spec.layers,
         first_scale=spec.first_scale,
+        spectrum=spec.first_values == "spectrum",
         normalize=spec.normalize,
         popularity=spec.popularity,
         generator=_generator(seed),
