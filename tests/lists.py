@@ -41,7 +41,7 @@ def write_lists(path: Path, num_users: int = 40, *, num_items: int = NUM_ITEMS, 
     return path
 
 
-def make_list_recipe(train: Path, model: dict[str, Any], **sections: Any) -> ListRecipe:
+def make_list_recipe(train: Path, model: dict[str, Any], /, **sections: Any) -> ListRecipe:
     """A recipe over :func:`write_lists`' columns under leave one out, nothing masked."""
     document = {
         "kind": "sequence",

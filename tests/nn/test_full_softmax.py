@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from aisle.nn import full_softmax as full
-from aisle.nn.full_softmax import KnownItems, full_softmax, full_softmax_of_lists
+from aisle.nn.full_softmax import KnownItems, TeacherQueries, Teachers, full_softmax, full_softmax_of_lists
 
 
 def gradients_of(
@@ -67,6 +67,36 @@ def test_the_fused_softmax_leaves_out_what_is_known_but_for_the_target(monkeypat
         return functional.cross_entropy((q @ v.T / 0.5).masked_fill(is_out_NV, -math.inf), targets_N)
 
     fused = gradients_of(lambda q, v: full_softmax(q, v, targets_N, 0.5, known), queries_ND, items_VD)
+    plain = gradients_of(plain_loss, queries_ND, items_VD)
+    assert fused[0] == pytest.approx(plain[0], rel=1e-5)
+    torch.testing.assert_close(fused[1], plain[1], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(fused[2], plain[2], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("leaves_out", [False, True])
+def test_what_teachers_expect_is_told_in_part(monkeypatch: pytest.MonkeyPatch, leaves_out: bool) -> None:
+    monkeypatch.setattr(full, "_BLOCK", 2)
+    draw = torch.Generator().manual_seed(5)
+    queries_ND, items_VD = torch.randn(3, 4, generator=draw), torch.randn(6, 4, generator=draw)
+    targets_N = torch.tensor([1, 2, 0])
+    members = [
+        TeacherQueries(torch.randn(3, width, generator=draw), torch.randn(6, width, generator=draw)) for width in (2, 5)
+    ]
+    known = KnownItems(torch.tensor([[0, 4, 2], [5, -1, -1]]), torch.tensor([0, 0, 1]), torch.tensor([1, 2, 0]))
+    is_out_NV = torch.zeros(3, 6, dtype=torch.bool)
+    if leaves_out:
+        is_out_NV[[0, 0, 1, 1, 2], [0, 4, 0, 4, 5]] = True
+    told_NV = [torch.softmax((one.queries_ND @ one.items_VD.T).masked_fill(is_out_NV, -math.inf), 1) for one in members]
+    expected_NV = 0.7 * (told_NV[0] + told_NV[1]) / 2 + 0.3 * functional.one_hot(targets_N, 6)
+
+    def plain_loss(q: Tensor, v: Tensor) -> Tensor:
+        log_NV = torch.log_softmax((q @ v.T / 0.5).masked_fill(is_out_NV, -math.inf), 1)
+        return -(expected_NV * log_NV.masked_fill(is_out_NV, 0)).sum(1).mean()
+
+    teachers = Teachers(members, 0.7)
+    fused = gradients_of(
+        lambda q, v: full_softmax(q, v, targets_N, 0.5, known if leaves_out else None, teachers), queries_ND, items_VD
+    )
     plain = gradients_of(plain_loss, queries_ND, items_VD)
     assert fused[0] == pytest.approx(plain[0], rel=1e-5)
     torch.testing.assert_close(fused[1], plain[1], rtol=1e-4, atol=1e-6)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from aisle.recipe.distillation import DistillSpec
 from aisle.recipe.list_data import ListDataSpec
 from aisle.recipe.list_models.candidates import ByCandidateSpec
 from aisle.recipe.list_models.collaborative import (
@@ -37,6 +38,7 @@ from aisle.recipe.list_models.sequential import (
     Gru4RecSpec,
     HstuSpec,
     SasrecSpec,
+    SequenceModelSpec,
     SlcmSpec,
     YoutubeDnnSpec,
 )
@@ -117,6 +119,7 @@ class ListRecipe(Strict):
     data: ListDataSpec
     model: Annotated[ListModelSpec, Field(discriminator="kind")]
     train: ListTrainingSpec = ListTrainingSpec()
+    distill: DistillSpec | None = None
     metrics: Annotated[list[Metric], Field(min_length=1)] = ["ndcg@10", "hr@10"]
 
     @model_validator(mode="after")
@@ -127,3 +130,19 @@ class ListRecipe(Strict):
                 f"{self.model.pretraining_epochs}; lower it, or train for more epochs"
             )
         return self
+
+    @model_validator(mode="after")
+    def _can_be_taught(self) -> Self:
+        if self.distill is not None and not tells_all_next_items(self.model):
+            raise ValueError(
+                "distill: expected a model of sequences that tells the next item from all others (sasrec, hstu, "
+                f"gru4rec, core or youtube-dnn, softmax and negatives 0), received {self.model.kind}; leave it out"
+            )
+        return self
+
+
+def tells_all_next_items(model: ListModelSpec) -> bool:
+    """Whether a model gives all items a probability at every position of a sequence, and learns by these."""
+    if not isinstance(model, SequenceModelSpec) or isinstance(model, Bert4RecSpec):
+        return False
+    return model.loss.kind == "softmax" and model.loss.negatives == 0 and not model.loss.in_batch

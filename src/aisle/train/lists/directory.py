@@ -21,6 +21,7 @@ from aisle.train.recipe_run import RecipeRun
 from aisle.train.run_files import RECIPE_NAME
 
 QUESTIONS_NAME = "questions.parquet"
+NETWORK_NAME = "network.safetensors"
 #: The model's folder in the bundle.
 MODEL_FOLDER = "model"
 
@@ -28,6 +29,11 @@ MODEL_FOLDER = "model"
 @dataclass(frozen=True)
 class ListDirectory(RecipeRun):
     """The files of one run of a list recipe, or of a group of such runs."""
+
+    @property
+    def network(self) -> Path:
+        """The weights of a trained network, by their names in torch; students learn from them."""
+        return self.path / NETWORK_NAME
 
     def recipe(self) -> ListRecipe:
         """The resolved recipe.

@@ -88,7 +88,7 @@ def open_ensemble(recipe: ListRecipe, open_member: Open) -> tuple[Ensemble, int]
     for path, weight in zip(recipe.model.runs, recipe.model.weights or [1.0] * len(recipe.model.runs), strict=True):
         for run in ListDirectory(Path(path)).trainings():
             own = run.recipe()
-            if _lists_of(own, recipe) != _lists_of(recipe, recipe):
+            if lists_of(own, recipe) != lists_of(recipe, recipe):
                 raise ConfigError(f"{path}: expected a run on the data of the ensemble's recipe, it is on other data")
             if not run.bundle.is_dir():
                 raise DataError(f"{path}: expected a finished run with a bundle; `aisle train -o RUN` makes one")
@@ -98,8 +98,8 @@ def open_ensemble(recipe: ListRecipe, open_member: Open) -> tuple[Ensemble, int]
     return Ensemble(members, weights), num_parameters
 
 
-def _lists_of(own: ListRecipe, recipe: ListRecipe) -> ListDataSpec:
-    """The data without what items say: a member that reads it belongs to others that do not.
+def lists_of(own: ListRecipe, recipe: ListRecipe) -> ListDataSpec:
+    """The data of a member without what items say: one that reads it belongs to others that do not.
 
     Where the recipe validates nothing, it does not matter which members trained on the validation items.
     """

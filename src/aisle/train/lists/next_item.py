@@ -26,6 +26,7 @@ from aisle.train.lists.events import read_events
 from aisle.train.lists.list_batches import similar_lengths
 from aisle.train.lists.negatives import DrawnNegatives, InBatchNegatives
 from aisle.train.lists.tasks import NextItems, Task
+from aisle.train.lists.teachers import TrainedTeachers
 
 _SCORED_AT_ONCE = 256
 
@@ -65,12 +66,16 @@ class NextItemSettings:
 
 @dataclass(frozen=True)
 class SequenceBatch:
-    """Sequences [B, T] with -1 behind each, what is sought there, negatives where they are sampled, events."""
+    """Sequences [B, T] with -1 behind each, what is sought there, negatives where they are sampled, events.
+
+    ``taught`` are the events as each teacher reads them.
+    """
 
     items_BT: Tensor
     targets_BT: Tensor
     negatives_S: Tensor | None
     events: Events = NOTHING
+    taught: tuple[Events, ...] = ()
 
 
 class NextItemTrainee:
@@ -82,6 +87,7 @@ class NextItemTrainee:
         num_items: V.
         settings: How it learns.
         task: What is sought; missing: the next item at each position.
+        teachers: Whose expectations are learnt beside it, by the softmax over all items alone; missing: nobody's.
     """
 
     def __init__(
@@ -92,6 +98,7 @@ class NextItemTrainee:
         settings: NextItemSettings,
         *,
         task: Task | None = None,
+        teachers: TrainedTeachers | None = None,
     ) -> None:
         needs_negatives = settings.loss != "softmax" or settings.hard > 0
         if settings.num_negatives == 0 and not settings.in_batch and needs_negatives:
@@ -103,6 +110,7 @@ class NextItemTrainee:
         self.settings = settings
         self._task = task or NextItems()
         self._num_items = num_items
+        self._teachers = teachers
         self._lists = lists.take(np.flatnonzero(lists.sizes_R >= 2)).last(settings.max_length + 1)
         self.num_batches = -(-len(self._lists) // settings.batch_size)
         counts_V = np.bincount(lists.items_E, minlength=num_items)
@@ -124,7 +132,8 @@ class NextItemTrainee:
             items_BT, targets_BT = self._task(padded.padded(length).astype(np.int64), generator)
             negatives_S = self._drawn.draw(generator)
             events = read_events(self.network.side, padded, length, items_BT.shape[1])
-            yield SequenceBatch(torch.from_numpy(items_BT), torch.from_numpy(targets_BT), negatives_S, events)
+            taught = () if self._teachers is None else self._teachers.events(padded, length, items_BT.shape[1])
+            yield SequenceBatch(torch.from_numpy(items_BT), torch.from_numpy(targets_BT), negatives_S, events, taught)
 
     def loss(self, batch: SequenceBatch) -> Tensor:
         """The mean over all positions that have a target."""
@@ -138,7 +147,10 @@ class NextItemTrainee:
             negatives = self._drawn.of(batch.negatives_S)
         else:
             known = self._task.known(has_target_BT, batch.items_BT) if settings.skip_known else None
-            return full_softmax(queries_ND, self.network.item_vectors(), targets_N, settings.temperature, known)
+            taught = self._teachers
+            teachers = None if taught is None else taught.at(has_target_BT, batch.items_BT, batch.taught)
+            items_VD = self.network.item_vectors()
+            return full_softmax(queries_ND, items_VD, targets_N, settings.temperature, known, teachers)
         # A step touches some thousand items: those of a large catalogue are neither normalized nor copied whole.
         rows_K, places = torch.unique(torch.cat([targets_N, negatives.items_S]), return_inverse=True)
         return sampled_loss(

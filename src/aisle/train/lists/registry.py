@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from safetensors.torch import save_file
+
 from aisle.bundle import Bundle
 from aisle.data.questions import ListSplit
 from aisle.evaluate.full_ranking import ListRecommender, SavedRecommender, evaluate_split
@@ -25,6 +27,7 @@ from aisle.train.lists import autoencoders
 from aisle.train.lists import deep_collaborative as deep
 from aisle.train.lists.action_items import build_action_items
 from aisle.train.lists.candidates import build_candidate_model
+from aisle.train.lists.distillation import open_teachers
 from aisle.train.lists.ensemble import Ensemble, open_ensemble
 from aisle.train.lists.latent_context import build_slcm
 from aisle.train.lists.loop import LoopSettings, train_lists
@@ -101,7 +104,8 @@ def fit_lists(recipe: ListRecipe, split: ListSplit, task: FitTask) -> Fitted:
         task.progress(f"fit {recipe.model.kind}", 0, None)
         recommender = FITS[type(recipe.model)][0](recipe.model, split, seed=recipe.seed, progress=task.progress)
         return Fitted(recommender, 0)
-    trainee = BUILDS[type(recipe.model)][0](recipe.model, split, seed=recipe.seed)
+    taught = {} if recipe.distill is None else {"teachers": open_teachers(recipe.distill, recipe, split)}
+    trainee = BUILDS[type(recipe.model)][0](recipe.model, split, seed=recipe.seed, **taught)
     settings = LoopSettings(**recipe.train.model_dump(), seed=recipe.seed)
 
     def judge(recommender: ListRecommender) -> float:
@@ -117,6 +121,7 @@ def fit_lists(recipe: ListRecipe, split: ListSplit, task: FitTask) -> Fitted:
         resume=True,
         progress=task.progress,
     )
+    save_file(trainee.network.state_dict(), task.network)
     num_parameters = sum(parameter.numel() for parameter in trainee.network.parameters())
     return Fitted(trainee.recommender(), num_parameters, fit.num_epochs)
 

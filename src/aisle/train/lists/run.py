@@ -51,11 +51,13 @@ class FitTask:
 
     Attributes:
         checkpoints: Where it may keep its state.
+        network: The file in which a trained network is kept for students.
         identity: Of recipe and data: a state of another is refused.
         progress: Told of steps.
     """
 
     checkpoints: Path
+    network: Path
     identity: str
     progress: Progress = silent
 
@@ -153,7 +155,7 @@ def _train(recipe: ListRecipe, run: ListDirectory, fit: FitLists, progress: Prog
     if not len(split.test):
         raise DataError(f"{recipe.data.train}: expected lists that {recipe.data.split.kind} can ask for, received none")
     fitting = time.perf_counter()
-    fitted = fit(recipe, split, FitTask(run.checkpoints, _identity(recipe, split), progress))
+    fitted = fit(recipe, split, FitTask(run.checkpoints, run.network, _identity(recipe, split), progress))
     seconds = time.perf_counter() - fitting
     progress("write the bundle", 0, None)
     shutil.rmtree(run.bundle, ignore_errors=True)  # of a training that was killed behind it

@@ -33,13 +33,16 @@ from aisle.recipe.list_models.sequential import (
 )
 from aisle.train.lists.next_item import NextItemSettings, NextItemTrainee
 from aisle.train.lists.tasks import Cloze, NextItems, Task
+from aisle.train.lists.teachers import TrainedTeachers
 
 #: Of the time biases of HSTU; the last is of some seven years.
 _TIME_BUCKETS = 64
 
 
-def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int = 0) -> NextItemTrainee:
-    """A model of sequences on the training lists.
+def build_sequence_model(
+    spec: SequenceModelSpec, split: ListSplit, *, seed: int = 0, teachers: TrainedTeachers | None = None
+) -> NextItemTrainee:
+    """A model of sequences on the training lists, and on what teachers say of them.
 
     Raises:
         ConfigError: the sizes do not fit, as heads that do not divide the width, or the lists lack what is to be read.
@@ -69,7 +72,7 @@ def build_sequence_model(spec: SequenceModelSpec, split: ListSplit, *, seed: int
     task: Task = NextItems()
     if isinstance(spec, Bert4RecSpec):
         task = Cloze(mask=split.num_items, share=spec.mask_share, last_share=spec.last_share)
-    return NextItemTrainee(model, split.train, split.num_items, settings, task=task)
+    return NextItemTrainee(model, split.train, split.num_items, settings, task=task, teachers=teachers)
 
 
 def _side(spec: SequenceModelSpec, split: ListSplit, generator: torch.Generator) -> SideInformation | None:
