@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
-from benchmarks import amazon_reviews, candidate_models, side_information
+from benchmarks import amazon_reviews, candidate_models, distilled_lists, side_information
 from benchmarks.list_study import Study
 
 _HSTU_README = "HSTU README"
+_COSINES = (
+    *("model.dropout=0.2", "model.normalize=true", "model.loss.temperature=0.05"),
+    *("train.learning_rate=1.5e-3", "train.epochs=45"),
+)
 STUDIES = {
     "ml-1m": Study(
         "MovieLens-1M, the next movie: leave one out, all ranked but the asker's last 200 (the HSTU authors' protocol)",
@@ -25,63 +29,29 @@ STUDIES = {
             "rules": ("ml-1m-rules",),
             "ridge": ("ml-1m-ridge",),
             "youtube-dnn": ("ml-1m-youtube-dnn",),
-            "sasrec": ("ml-1m-sasrec",),
-            "hstu": ("ml-1m-hstu",),
-            "hstu, 4 layers of 2 heads": (
-                "ml-1m-hstu",
-                *("model.num_layers=4", "model.num_heads=2", "model.query_dim=25", "model.value_dim=25"),
-                "train.epochs=36",
-            ),
-            "sasrec, 128 wide, no cosines": (
+            "sasrec, 50 wide": (
                 "ml-1m-sasrec",
-                *("model.dim=128", "model.num_heads=2", "model.hidden=256", "model.dropout=0.3"),
-                *("model.normalize=false", "model.loss.temperature=1.0"),
-                *("train.learning_rate=1e-3", "train.epochs=26"),
+                *("model.dim=50", "model.num_heads=1", "model.hidden=50", *_COSINES),
             ),
-            "hstu, 128 wide, no cosines": (
+            "sasrec": ("ml-1m-sasrec",),
+            "hstu, 50 wide, 2 layers": (
                 "ml-1m-hstu",
-                *("model.dim=128", "model.num_heads=2", "model.dropout=0.3"),
-                *("model.normalize=false", "model.loss.temperature=1.0"),
-                *("train.learning_rate=1e-3", "train.epochs=26"),
+                *("model.dim=50", "model.num_layers=2", "model.num_heads=1", *_COSINES),
             ),
-            "hstu, 128 wide, 4 layers, no cosines": (
-                "ml-1m-hstu",
-                *("model.dim=128", "model.num_layers=4", "model.num_heads=2", "model.dropout=0.3"),
-                *("model.normalize=false", "model.loss.temperature=1.0"),
-                *("train.learning_rate=1e-3", "train.epochs=26"),
-            ),
+            "hstu, 2 layers": ("ml-1m-hstu", "model.num_layers=2"),
+            "hstu": ("ml-1m-hstu",),
             "local hstu": ("ml-1m-local-hstu",),
             "local hstu, 8 layers": ("ml-1m-local-hstu", "model.num_layers=8"),
             "gru4rec": ("ml-1m-gru4rec",),
             "bert4rec": ("ml-1m-bert4rec",),
-            "mean of sasrec and hstu": ("ml-1m-hstu", "model.kind=ensemble", "model.runs=[RUNS/sasrec, RUNS/hstu]"),
             "mean of local hstu and gru4rec": (
                 "ml-1m-hstu",
                 "model.kind=ensemble",
                 'model.runs=["RUNS/local hstu", RUNS/gru4rec]',
             ),
-            "mean of the first four": (
-                "ml-1m-hstu",
-                "model.kind=ensemble",
-                'model.runs=[RUNS/sasrec, RUNS/hstu, "RUNS/hstu, 4 layers of 2 heads", '
-                '"RUNS/sasrec, 128 wide, no cosines"]',
-            ),
-            "mean of the two wide ones and gru4rec": (
-                "ml-1m-hstu",
-                "model.kind=ensemble",
-                'model.runs=["RUNS/hstu, 128 wide, no cosines", "RUNS/sasrec, 128 wide, no cosines", RUNS/gru4rec]',
-            ),
-            "mean of the three wide ones and gru4rec": (
-                "ml-1m-hstu",
-                "model.kind=ensemble",
-                'model.runs=["RUNS/hstu, 128 wide, no cosines", "RUNS/hstu, 128 wide, 4 layers, no cosines", '
-                '"RUNS/sasrec, 128 wide, no cosines", RUNS/gru4rec]',
-            ),
-            "mean of six, without the wide one of 4 layers": (
-                "ml-1m-hstu",
-                "model.kind=ensemble",
-                'model.runs=[RUNS/sasrec, RUNS/hstu, "RUNS/hstu, 4 layers of 2 heads", '
-                '"RUNS/sasrec, 128 wide, no cosines", "RUNS/hstu, 128 wide, no cosines", RUNS/gru4rec]',
+            "student of local hstu and gru4rec": (
+                "ml-1m-local-hstu",
+                'distill={runs: ["RUNS/local hstu", RUNS/gru4rec], weight: 0.7}',
             ),
         },
         {
@@ -96,13 +66,15 @@ STUDIES = {
             f"BERT4Rec ({_HSTU_README})": "bert4rec",
             f"SASRec ({_HSTU_README})": "sasrec",
             f"HSTU ({_HSTU_README})": "hstu",
-            f"HSTU-large ({_HSTU_README})": "hstu, 4 layers of 2 heads",
+            f"HSTU-large ({_HSTU_README})": "hstu",
         },
         pairs=(
+            ("hstu, 50 wide, 2 layers", "sasrec, 50 wide"),
+            ("hstu, 2 layers", "sasrec"),
             ("hstu", "sasrec"),
-            ("hstu, 128 wide, no cosines", "sasrec, 128 wide, no cosines"),
-            ("local hstu", "hstu, 128 wide, 4 layers, no cosines"),
+            ("local hstu", "hstu"),
             ("local hstu", "gru4rec"),
+            ("student of local hstu and gru4rec", "local hstu"),
         ),
     ),
     "gowalla": Study(
@@ -216,4 +188,4 @@ STUDIES = {
     ),
 }
 
-STUDIES |= amazon_reviews.STUDIES | side_information.STUDIES | candidate_models.STUDIES
+STUDIES |= amazon_reviews.STUDIES | side_information.STUDIES | candidate_models.STUDIES | distilled_lists.STUDIES

@@ -37,8 +37,9 @@ STUDIES = {
             "ml-1m-hstu",
             *("data.train=movielens_100k/ratings.parquet", "data.split.train_on_validation=false"),
             "data.columns={user: user_id, item: item_id, order: timestamp, action: rating, time: timestamp}",
-            *("metrics=[ndcg@10, hr@10]", "model.dim=32", "model.max_length=50", "train.epochs=24"),
-            *("train.learning_rate=3e-3", "train.evaluate_every=4", "train.warmup_steps=50"),
+            *("metrics=[ndcg@10, hr@10]", "model.dim=32", "model.max_length=50", "model.num_layers=2"),
+            *("model.num_heads=1", "model.dropout=0.2", "model.normalize=true", "model.loss.temperature=0.05"),
+            *("train.epochs=24", "train.learning_rate=3e-3", "train.evaluate_every=4", "train.warmup_steps=50"),
         ),
         ("test/hr@10/full", "test/ndcg@10/full"),
         {
