@@ -57,7 +57,7 @@ def sequence_sizes_chart(result: Mapping[str, Any]) -> str:
     runs: dict[str, list[Mapping[str, Any]]] = {recipe: [] for recipe in SIZES_OF}
     for method in study["methods"].values():
         recipe = method["command"].split()[2]
-        if recipe in runs and method["model"] != "ensemble":
+        if recipe in runs and method["model"] != "ensemble" and "distill=" not in method["command"]:
             runs[recipe].append(method)
     sizes = [math.log10(method["parameters"]) for methods in runs.values() for method in methods]
     first, last = min(sizes), max(sizes)

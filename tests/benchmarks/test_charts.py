@@ -104,12 +104,14 @@ def test_quality_rises_with_the_place_of_its_dot() -> None:
         "sasrec": method("ml-1m-sasrec", "sasrec", 10, 0.25),
         "mean": method("ml-1m-hstu", "ensemble", 10_000, 0.31),
         "ridge": method("ml-1m-ridge", "next-item-ridge", 0, 0.26),
+        "student": method("ml-1m-hstu", "hstu", 1000, 0.32),
     }
+    methods["student"]["command"] += " --set 'distill={runs: [RUNS/wide]}'"
     others = {"HSTU-large (others)": [0.32, 0.30], "GRU4Rec (others)": [0.9, 0.9]}
     study = {"metrics": metrics, "methods": methods, "others": others}
     drawn = sequence_sizes_chart({"studies": {"ml-1m": study}})
     dots = circles(drawn)
-    assert len(dots) == 6, "three networks in two panels: neither the mean of several nor the ridge has a place"
+    assert len(dots) == 6, "three networks in two panels: no mean of several, no ridge, nothing that others taught"
     (x1, y1), (x2, y2), (x3, y3) = dots[:3]
     assert x1 < x2 < x3 and y1 > y2 > y3, "SASRec, then HSTU from small to wide"
     assert (x2 - x1) == pytest.approx(x3 - x2, abs=0.11), "the axis is logarithmic"
