@@ -66,7 +66,6 @@ STUDIES = {
             f"BERT4Rec ({_HSTU_README})": "bert4rec",
             f"SASRec ({_HSTU_README})": "sasrec",
             f"HSTU ({_HSTU_README})": "hstu",
-            f"HSTU-large ({_HSTU_README})": "hstu",
         },
         pairs=(
             ("hstu, 50 wide, 2 layers", "sasrec, 50 wide"),

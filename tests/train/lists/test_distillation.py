@@ -105,6 +105,12 @@ def test_a_taught_training_goes_on_where_it_was_killed(
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_weights_are_kept_of_what_can_teach_alone(lists: Path, teacher: ListDirectory, tmp_path: Path) -> None:
+    assert all(run.network.is_file() for run in teacher.trainings())
+    sampled = {**GRU4REC, "loss": {"negatives": 4}}
+    assert not train(make_list_recipe(lists, sampled), tmp_path / "sampled").network.exists()
+
+
 def test_runs_that_cannot_teach(lists: Path, teacher: ListDirectory, tmp_path: Path) -> None:
     def refuse(error: type[Exception], match: str, recipe: ListRecipe) -> None:
         split, _ = split_lists(recipe.data)

@@ -32,7 +32,7 @@ class ListDirectory(RecipeRun):
 
     @property
     def network(self) -> Path:
-        """The weights of a trained network, by their names in torch; students learn from them."""
+        """The weights of a trained network that can teach, by their names in torch; students learn from them."""
         return self.path / NETWORK_NAME
 
     def recipe(self) -> ListRecipe:

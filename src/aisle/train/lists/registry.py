@@ -19,6 +19,7 @@ from aisle.pipeline.sequence_encoder import SequenceEncoder
 from aisle.recipe import ListRecipe
 from aisle.recipe.list_models import candidates, collaborative, content, deep_collaborative, sequential, transitions
 from aisle.recipe.list_models.ensemble import EnsembleSpec
+from aisle.recipe.lists import tells_all_next_items
 from aisle.retrieval import collaborative as cf
 from aisle.retrieval import networks
 from aisle.retrieval import transitions as moves
@@ -121,7 +122,8 @@ def fit_lists(recipe: ListRecipe, split: ListSplit, task: FitTask) -> Fitted:
         resume=True,
         progress=task.progress,
     )
-    save_file(trainee.network.state_dict(), task.network)
+    if tells_all_next_items(recipe.model):
+        save_file(trainee.network.state_dict(), task.network)
     num_parameters = sum(parameter.numel() for parameter in trainee.network.parameters())
     return Fitted(trainee.recommender(), num_parameters, fit.num_epochs)
 

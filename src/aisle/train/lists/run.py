@@ -51,7 +51,7 @@ class FitTask:
 
     Attributes:
         checkpoints: Where it may keep its state.
-        network: The file in which a trained network is kept for students.
+        network: The file in which a trained network that can teach is kept for students.
         identity: Of recipe and data: a state of another is refused.
         progress: Told of steps.
     """
