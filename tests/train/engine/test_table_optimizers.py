@@ -242,7 +242,7 @@ def test_a_bucket_without_ids_leaves_the_scratch_of_others_alone() -> None:
     ends_K = room.starts_CK[-1]
     (filled,) = np.flatnonzero(np.diff(ends_K, prepend=0))
     room.places_H[:] = 7
-    rows = row_kernels.RowGradients(np.zeros((2, 4), np.float32), ids_N, gradient_ND, np.zeros(1, np.int32), 0.0, 1)
+    rows = row_kernels.RowGradients(np.zeros((2, 4), np.float32), gradient_ND, np.zeros(1, np.int32), 0.0, 1)
     for bucket in range(filled):
         row_kernels._sum_bucket(bucket, rows, room)
     assert (room.places_H == 7).all()

@@ -58,15 +58,13 @@ class RowGradients(NamedTuple):
 
     Attributes:
         weight_RD: The table, changed in place.
-        ids_N: Which rows were looked up.
-        gradient_ND: The gradients of what was looked up.
+        gradient_ND: The gradients of what was looked up, in the order of the ids that :func:`deal` took.
         seen_R: In which step each row was looked up last, 0 for never; changed in place, and not read without ``l2``.
         l2: The penalty ``l2 / 2 * |weight|^2`` of each step's loss.
         step: This step's number, from 1.
     """
 
     weight_RD: Floats
-    ids_N: Ids
     gradient_ND: Floats16Or32
     seen_R: NDArray[np.int32]
     l2: float

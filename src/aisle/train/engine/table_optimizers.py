@@ -230,7 +230,7 @@ class _TableState:
             gradient_ND = gradient_ND.float()
         weight_RD, seen_R = self._weight_RD.numpy(), self.seen_R.numpy()
         ids_N = ids_N.astype(np.int64, copy=False)
-        rows = RowGradients(weight_RD, ids_N, float_array(gradient_ND), seen_R, step.l2, step.number)
+        rows = RowGradients(weight_RD, float_array(gradient_ND), seen_R, step.l2, step.number)
         state = {name: value.view(len(weight_RD), -1).numpy() for name, value in self.state.items()}
         row_kernels.deal(ids_N, self._room)
         self._rule.run_kernel(rows, self._room, state, step)
